@@ -35,7 +35,7 @@ FORMAT = 20
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
-Compiled = tuple[CodeType, Free, list[tuple[CodeType, tuple[Any, ...]]]]  # the entry of the cache, marshalled
+CompiledModule = tuple[CodeType, Free, list[tuple[CodeType, tuple[Any, ...]]]]  # the entry of the cache, marshalled
 
 
 class Module:
@@ -48,7 +48,7 @@ class Module:
         "source", "code", "free", "functions", "root", "directory", "value", "running", "changeable", "path", "imports",
     )  # fmt: skip
 
-    def __init__(self, source: Source, compiled: Compiled, root: str, directory: str) -> None:
+    def __init__(self, source: Source, compiled: CompiledModule, root: str, directory: str) -> None:
         self.source = source
         self.code, self.free, infos = compiled
         self.functions = defaultdict(FunctionInfo, {id(code): FunctionInfo(*info) for code, info in infos})
@@ -246,7 +246,7 @@ class Modules:
         if module.changeable is None:
             module.changeable = self.compile(module.source, module.root, module.directory, fields_given=True)
             module.changeable.path, module.changeable.imports = module.path, module.imports
-        namespace = Given(given)
+        namespace = GivenNamespace(given)
         scope = self._run(module.changeable, namespace)
         made = scope[".value"]
         for part in made if made.__class__ is tuple else (made,):
@@ -282,13 +282,13 @@ class Modules:
         if body is None:
             body = disk_cache.read(self.cache, key)
         if body is not None:
-            compiled: Compiled = marshal.loads(body)
+            compiled: CompiledModule = marshal.loads(body)
         else:
             compiled = self._compile(source, fields_given)
             disk_cache.write(self.cache, key, marshal.dumps(compiled))
         return Module(source, compiled, root, directory)
 
-    def _compile(self, source: Source, fields_given: bool) -> Compiled:
+    def _compile(self, source: Source, fields_given: bool) -> CompiledModule:
         """Compile a text to a code object, its free names, and the facts about its functions."""
         import gc
 
@@ -326,7 +326,7 @@ class Modules:
         """Run a module's code and return `.value`."""
         return self._run(module)[".value"]
 
-    def _run(self, module: Module, namespace: Given | None = None) -> dict[str, Any]:
+    def _run(self, module: Module, namespace: GivenNamespace | None = None) -> dict[str, Any]:
         """Run a module's code and return its globals. namespace: gives other values to the fields of a file."""
         scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source, FUNCTIONS: module.functions}
         for written, span in module.free.items():
@@ -374,7 +374,7 @@ class Modules:
         return unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
 
 
-class Given(dict[str, Any]):
+class GivenNamespace(dict[str, Any]):
     """The namespace of a file whose fields see other values than the file's own.
 
     given: returns the value of a field from its name and the own value. own: the own values that were replaced.

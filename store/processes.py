@@ -166,7 +166,7 @@ _GRACE = 5.0  # seconds that a terminated program has to end
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-class Completed:
+class ProgramResult:
     """A program that has ended. status: its exit status, negative for a signal."""
 
     __slots__ = ("errors", "output", "status")
@@ -216,7 +216,7 @@ def run(
     seconds: float | None = None,
     more: Iterable[str] = (),
     given: bytes = b"",
-) -> Completed:
+) -> ProgramResult:
     """Run a program of PROGRAMS to its end, in a new session, which has no terminal.
 
     program: its path, if known. given: its input. Raise OSError if it cannot be started, and TimeoutError (an OSError)
@@ -236,12 +236,12 @@ def run(
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError(f"{name} did not end within {seconds} seconds") from None
             raise
-    return Completed(process.returncode, output, errors)
+    return ProgramResult(process.returncode, output, errors)
 
 
 def feed(
     name: str, words: Sequence[str], send: Callable[[int], None], *, program: str = "", pass_fds: Sequence[int] = ()
-) -> Completed:
+) -> ProgramResult:
     """Run a program of PROGRAMS to its end. `send` writes the program's input to the descriptor that it gets.
 
     pass_fds: further descriptors for the program. The result has both of its outputs as one. Raise OSError if it cannot
@@ -272,7 +272,7 @@ def feed(
             process.kill()
             process.wait()
         raise
-    return Completed(status, reader.result())
+    return ProgramResult(status, reader.result())
 
 
 def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:

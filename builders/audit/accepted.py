@@ -23,7 +23,7 @@ class AcceptedError(FpackError):
     exit_code = 2
 
 
-class Accepted(NamedTuple):
+class AcceptedEntry(NamedTuple):
     """An accepted vulnerability. package: the source package that it is accepted of, "" for all.
 
     until: the last day, None for an option of one command. origin: the file, or the option.
@@ -36,7 +36,7 @@ class Accepted(NamedTuple):
     origin: str = ""
 
 
-def read_accepted(data: bytes, where: str) -> list[Accepted]:
+def read_accepted(data: bytes, where: str) -> list[AcceptedEntry]:
     """Parse a list: TOML with a table `[[accept]]` for each vulnerability. Raise AcceptedError if it is invalid."""
     try:
         document = strict_toml.parse(data[: MAX_SIZE + 1].decode("utf-8"))
@@ -51,7 +51,7 @@ def read_accepted(data: bytes, where: str) -> list[Accepted]:
     return [_row(row, number, where) for number, row in enumerate(rows, 1)]
 
 
-def _row(row: Any, number: int, where: str) -> Accepted:
+def _row(row: Any, number: int, where: str) -> AcceptedEntry:
     def bad(why: str) -> AcceptedError:
         return AcceptedError(
             f"Entry {number} of the accepted vulnerabilities is invalid",
@@ -71,10 +71,10 @@ def _row(row: Any, number: int, where: str) -> Accepted:
         raise bad("until is not a date")
     if package is not None and (not isinstance(package, str) or not package):
         raise bad("its package is not a name")
-    return Accepted(identity, text(reason), until, package or "", where)
+    return AcceptedEntry(identity, text(reason), until, package or "", where)
 
 
-def acceptance(finding: Finding, accepted: Sequence[Accepted], today: datetime.date) -> Accepted | None:
+def acceptance(finding: Finding, accepted: Sequence[AcceptedEntry], today: datetime.date) -> AcceptedEntry | None:
     """Return the entry that accepts a finding today, or None."""
     ids = {finding.advisory.id, *finding.advisory.aliases}
     for entry in accepted:
@@ -84,7 +84,7 @@ def acceptance(finding: Finding, accepted: Sequence[Accepted], today: datetime.d
     return None
 
 
-def unmatched(accepted: Sequence[Accepted], findings: Iterable[Finding]) -> list[Accepted]:
+def unmatched(accepted: Sequence[AcceptedEntry], findings: Iterable[Finding]) -> list[AcceptedEntry]:
     """Return the entries that are about none of the findings, by their IDs and packages."""
     found: set[tuple[str, str]] = set()
     for finding in findings:
@@ -93,6 +93,6 @@ def unmatched(accepted: Sequence[Accepted], findings: Iterable[Finding]) -> list
     return [entry for entry in accepted if (entry.id, entry.package) not in found]
 
 
-def expired(accepted: Sequence[Accepted], today: datetime.date) -> list[Accepted]:
+def expired(accepted: Sequence[AcceptedEntry], today: datetime.date) -> list[AcceptedEntry]:
     """Return the entries that no longer count."""
     return [entry for entry in accepted if entry.until is not None and today > entry.until]

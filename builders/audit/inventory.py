@@ -95,7 +95,7 @@ def sources(reader: ManifestReader) -> dict[str, tuple[str, str]]:
     """Return name and tree of each source that a build in the image was made from, by the digest of its derivation."""
     return {
         digest: (reader.derivations[digest].name, str(reader.derivations[digest].args.get("tree")))
-        for digest in _Reading(reader).sources()
+        for digest in _ManifestPaths(reader).sources()
     }
 
 
@@ -104,10 +104,10 @@ def inventory(reader: ManifestReader, locked: Mapping[str, Sequence[LockedPart]]
 
     locked: the packages that the lock files of sources name, by the digests of `sources`.
     """
-    return _Reading(reader).inventory(locked)
+    return _ManifestPaths(reader).inventory(locked)
 
 
-class _Reading:
+class _ManifestPaths:
     """The store paths of a manifest, sorted into packages and builds, and what the manifest knows of them."""
 
     def __init__(self, reader: ManifestReader) -> None:

@@ -62,7 +62,7 @@ class _Read(NamedTuple):
     data: memoryview
 
 
-class _Content:
+class _PathTree:
     """The tree of a path, which one thread writes and several may wait for."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._registering = threading.Lock()  # several closures can share paths
         self._unpacking = UnpackQueue(self._unpack)  # parallel unpacking uses all processors
-        self._contents: dict[StorePath, _Content] = {}
+        self._contents: dict[StorePath, _PathTree] = {}
         self._available: dict[StorePath, bool] = {}  # paths with their closures that the store or the caches have
         self._workers = threads.Workers(WORKERS, "cache")
 
@@ -131,7 +131,7 @@ class Fetcher:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:
             mine = [cached for cached in plan if cached.record.path not in self._contents]
-            self._contents.update({cached.record.path: _Content() for cached in mine})
+            self._contents.update({cached.record.path: _PathTree() for cached in mine})
         position = {cached.record.path: number for number, cached in enumerate(plan)}
         # What others reference is read first, since it can be registered first.
         for run in sorted(_runs(mine), key=lambda run: min(position[cached.record.path] for cached in run)):
@@ -353,12 +353,12 @@ class Fetcher:
 
     def _registrable(
         self, plan: Sequence[_CachedPath]
-    ) -> tuple[list[tuple[PathRecord, _Content]], list[_CachedPath], int]:
+    ) -> tuple[list[tuple[PathRecord, _PathTree]], list[_CachedPath], int]:
         """Return the paths that can be registered, the others, and how many bytes of both were read.
 
         Raise the error of a path that no cache gave.
         """
-        ready: list[tuple[PathRecord, _Content]] = []
+        ready: list[tuple[PathRecord, _PathTree]] = []
         rest: list[_CachedPath] = []
         missing = {cached.record.path for cached in plan}
         read = 0
@@ -375,7 +375,7 @@ class Fetcher:
                 rest.append(cached)
         return ready, rest, read
 
-    def _register(self, contents: Sequence[tuple[PathRecord, _Content]]) -> None:
+    def _register(self, contents: Sequence[tuple[PathRecord, _PathTree]]) -> None:
         with self._registering:
             new = [(record, content) for record, content in contents if not content.registered]
             for at in range(0, len(new), _BATCH):

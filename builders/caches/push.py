@@ -110,7 +110,7 @@ def push(
     return CachePush(tuple(sorted(new)), present, written, signed)
 
 
-def _lost(cache: Cache, written: _Written, check: Callable[[], None]) -> set[StorePath]:
+def _lost(cache: Cache, written: _WrittenBlobs, check: Callable[[], None]) -> set[StorePath]:
     """Return the paths whose blobs were there when they were pushed, and are not any more."""
     if not written.relied:
         return set()
@@ -177,7 +177,7 @@ def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateK
     return [sign(key, now(), new)] if new else []
 
 
-class _Written(NamedTuple):
+class _WrittenBlobs(NamedTuple):
     """The blobs and paths of a push that were written. relied: digests of blobs that were there before."""
 
     records: Mapping[str, bytes]
@@ -228,7 +228,7 @@ def _write(
     layers: _Layers,
     progress: Progress,
     check: Callable[[], None],
-) -> _Written:
+) -> _WrittenBlobs:
     """Write the blobs of paths, several at once: first layers, to which other paths may refer."""
     directory = store.session.fresh()
     os.mkdir(directory, 0o700)
@@ -277,10 +277,10 @@ def _write(
                 progress(done, total)
     finally:
         remove_tree(directory)
-    return _Written(records, written, layers.relied)
+    return _WrittenBlobs(records, written, layers.relied)
 
 
-class _Finished(NamedTuple):
+class _FinishedOutputs(NamedTuple):
     realisations: Sequence[Realisation]
     paths: Sequence[StorePath]
     then: Callable[[], None]
@@ -299,14 +299,14 @@ class BackgroundPush:
         self._warn = warn
         self._workers = threads.Workers(1, "cache push")
         self._lock = threading.Lock()
-        self._waiting: list[_Finished] = []
+        self._waiting: list[_FinishedOutputs] = []
         self._jobs: list[threads.ThreadJob[None]] = []
         self._failed = False
 
     def add(self, realisations: Sequence[Realisation], paths: Sequence[StorePath], then: Callable[[], None]) -> None:
         """Push paths and realisations. then: called at the end, also of a failure."""
         with self._lock:
-            self._waiting.append(_Finished(realisations, paths, then))
+            self._waiting.append(_FinishedOutputs(realisations, paths, then))
         self._jobs.append(self._workers.submit(self._drain))
 
     def close(self) -> None:

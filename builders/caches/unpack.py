@@ -42,7 +42,7 @@ def unpack(wanted: Sequence[tuple[PathRecord, TreeWriter]], pieces: Iterable[byt
     """
     record = wanted[0][0]
     try:
-        trees = [_Tree(record, writer) for record, writer in wanted]
+        trees = [_RecordTree(record, writer) for record, writer in wanted]
         if record.raw <= IN_MEMORY and not record.is_layer:
             data = _decompressed(record, pieces)
             if not trees[0].take_plain(data):
@@ -56,7 +56,7 @@ def unpack(wanted: Sequence[tuple[PathRecord, TreeWriter]], pieces: Iterable[byt
         raise BadContent("A cache has wrong content for a store path", where=str(record.path), why=str(error)) from None
 
 
-def _read(record: PathRecord, trees: Sequence[_Tree], source: Iterator[bytes]) -> None:
+def _read(record: PathRecord, trees: Sequence[_RecordTree], source: Iterator[bytes]) -> None:
     """Write the members of a tar to the trees that they belong to."""
     by_prefix = {tree.prefix: tree for tree in trees}
     depths = sorted({prefix.count(b"/") + 1 for prefix in by_prefix})
@@ -113,7 +113,7 @@ def _streamed(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield _END
 
 
-class _Tree:
+class _RecordTree:
     """The tree of one record."""
 
     def __init__(self, record: PathRecord, writer: TreeWriter) -> None:

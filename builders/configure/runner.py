@@ -74,7 +74,7 @@ class Setup(NamedTuple):
     limits: ConfigureLimits
 
 
-class Finished(NamedTuple):
+class CommandEnd(NamedTuple):
     """The end of a command. exceeded: the limit that it exceeded, or ""."""
 
     status: int
@@ -144,12 +144,12 @@ class ScriptRun:
                 os.close(users)
         return "path", os.open(view, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> Finished:
+    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> CommandEnd:
         """Run a command to its end. log: receives its output in pieces."""
         self._send({"do": "run", "command": list(command), "environment": dict(environment)})
         while "status" not in (answer := self._answer()):
             log(str(answer["log"]).encode("latin-1", "replace"))
-        return Finished(int(answer["status"]), str(answer["exceeded"]))
+        return CommandEnd(int(answer["status"]), str(answer["exceeded"]))
 
     def read(self, path: str) -> bytes | None:
         """Return a file that changed, at most 16 MiB of it, or None if it did not change or is no file."""

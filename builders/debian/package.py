@@ -9,7 +9,7 @@ from fpack.store.errors import FpackError
 
 from .control import parse_stanza
 from .mirrors import check_path
-from .relations import Clause, Provided, Relation, check_package_name, parse_provides, parse_relations
+from .relations import Clause, ProvidedName, Relation, check_package_name, parse_provides, parse_relations
 from .version import check_version
 
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?\Z")
@@ -46,7 +46,7 @@ class Package(NamedTuple):
     rank: int
     depends: tuple[Clause, ...]
     conflicts: tuple[Relation, ...]
-    provides: tuple[Provided, ...]
+    provides: tuple[ProvidedName, ...]
     sha512: str = ""
 
 

@@ -49,7 +49,7 @@ class Relation(NamedTuple):
 Clause = tuple[Relation, ...]  # alternatives, best first
 
 
-class Provided(NamedTuple):
+class ProvidedName(NamedTuple):
     """A name that a package provides. version: the version of the provided name, or ""."""
 
     name: str
@@ -114,7 +114,7 @@ def parse_relations(text: str, arch: str) -> tuple[Clause, ...]:
     return tuple(clauses)
 
 
-def parse_provides(text: str, arch: str) -> tuple[Provided, ...]:
+def parse_provides(text: str, arch: str) -> tuple[ProvidedName, ...]:
     """Parse a Provides field. Versions may be given only with `=`."""
     provided = []
     for clause in parse_relations(text, arch):
@@ -122,5 +122,5 @@ def parse_provides(text: str, arch: str) -> tuple[Provided, ...]:
             raise RelationError(
                 f"{' | '.join(map(str, clause))!r} cannot be provided", why="use `name` or `name (= version)`"
             )
-        provided.append(Provided(clause[0].name, clause[0].version))
+        provided.append(ProvidedName(clause[0].name, clause[0].version))
     return tuple(provided)

@@ -73,7 +73,7 @@ class Signature(NamedTuple):
     trouble: str
 
 
-class Signed(NamedTuple):
+class SignedText(NamedTuple):
     """The text of a message and its valid signatures. Those whose keys can still sign come first."""
 
     text: bytes
@@ -104,7 +104,7 @@ def find_keyring(
     )
 
 
-def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool) -> Signed:
+def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool) -> SignedText:
     """Return the text of the clearsigned `data` and the valid signatures. Raise BadSignature if there are none.
 
     The whole file must be one clearsigned message, since no signature covers text before or after it. now: Unix
@@ -134,7 +134,7 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
             hint="update the keyring (debian-archive-keyring or ubuntu-keyring), or try another mirror",
         )
     signatures = sorted((signature for _, signature in good), key=lambda signature: bool(signature.trouble))
-    return Signed(good[0][0], tuple(signatures))
+    return SignedText(good[0][0], tuple(signatures))
 
 
 def valid_certificates(keyring: Path, now: float) -> tuple[int, int]:

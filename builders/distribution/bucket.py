@@ -190,7 +190,7 @@ class BucketRepository(ServedBlobs):
         """Yield the keys below the prefix that begin with `start`."""
         return (entry.key for entry in self._objects(start))
 
-    def _objects(self, start: str) -> Iterator[_Listed]:
+    def _objects(self, start: str) -> Iterator[_BucketObject]:
         """Yield the objects below the prefix whose keys begin with `start`."""
         token = ""
         for _ in range(MAX_PAGES):
@@ -211,7 +211,7 @@ class BucketRepository(ServedBlobs):
                 if key.startswith(self._prefix + start):
                     size, written = _text(entry, "Size"), _seconds(_text(entry, "LastModified"))
                     number = int(size) if size.isascii() and size.isdigit() and len(size) < 20 else 0
-                    yield _Listed(key.removeprefix(self._prefix), number, written)
+                    yield _BucketObject(key.removeprefix(self._prefix), number, written)
             token = _text(page, "NextContinuationToken")
             if not token or _text(page, "IsTruncated") != "true":
                 return
@@ -294,7 +294,7 @@ class BucketRepository(ServedBlobs):
         return RepositoryError("The bucket's server refused the request", where=self.name, why=why)
 
 
-class _Listed(NamedTuple):
+class _BucketObject(NamedTuple):
     """An object of a bucket. written: seconds since 1970; endless if the server does not tell it."""
 
     key: str

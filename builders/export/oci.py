@@ -54,7 +54,7 @@ class ExportedImage(Protocol):
     def result(self, out: Path | None) -> dict[str, Any]: ...
 
 
-class Sized(Protocol):
+class SizedFile(Protocol):
     """A file that is not in memory."""
 
     @property
@@ -62,7 +62,7 @@ class Sized(Protocol):
         """Its size in bytes."""
 
 
-S = TypeVar("S", bound=Sized)
+S = TypeVar("S", bound=SizedFile)
 # Additional files by relative path.
 Extra = Mapping[str, Source]
 
@@ -224,7 +224,7 @@ def write_tar(bundle: ExportedImage, fd: int, extra: Extra | None = None) -> Non
     }
     buffer = bytearray(CHUNK)
 
-    def copy_file(source: Sized) -> None:
+    def copy_file(source: SizedFile) -> None:
         copy_source(cast("StoredFile | StreamedFile", source), fd, buffer)
 
     write_files(fd, sources, copy_file)

@@ -228,7 +228,7 @@ class RepositoryArchive:
             if entry.media_type not in _MANIFESTS and (
                 entry.size > MAX_IN_MEMORY or entry.media_type.startswith(_LAYERS)
             ):
-                return _Streamed(self.repository.read_blob(entry), name)  # type: ignore[return-value]
+                return _BlobStream(self.repository.read_blob(entry), name)  # type: ignore[return-value]
             data = self._document(entry, name)
         return BytesIO(data)
 
@@ -319,7 +319,7 @@ class _Sizes(dict[str, int]):
         return self[name] if name in self else default  # noqa: SIM401 - this is what implements it
 
 
-class _Streamed:
+class _BlobStream:
     """A blob as a file that can be read once. An error of the repository about its content is one of the image."""
 
     def __init__(self, pieces: Iterator[bytes], name: str) -> None:
@@ -340,7 +340,7 @@ class _Streamed:
         if close is not None:
             close()
 
-    def __enter__(self) -> _Streamed:
+    def __enter__(self) -> _BlobStream:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,7 +23,7 @@ from fpack.builders.configure.ids import id_maps
 from fpack.builders.configure.lower import LowerTree
 from fpack.builders.configure.normal_form import normal_form
 from fpack.builders.configure.order import order
-from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
+from fpack.builders.configure.runner import CommandEnd, ConfigureLimits, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.debian.script_effects import scripts_to_run
 from fpack.builders.payload import control_files, elf, meta
@@ -133,7 +133,7 @@ def _limits(given: Mapping[str, Value] | None) -> ConfigureLimits:
     return ConfigureLimits(**values)
 
 
-class _Plan(NamedTuple):
+class _RunPlan(NamedTuple):
     """The common input of both runs. scripts: the packages whose scripts run, in order."""
 
     tree: LowerTree
@@ -164,7 +164,7 @@ _MOUNT_POINTS = (
 )  # fmt: skip
 
 
-def _plan(task: Task, args: ConfigureArgs) -> _Plan:
+def _plan(task: Task, args: ConfigureArgs) -> _RunPlan:
     """Read the tree and the control files of the packages."""
     tree = lower.load(task, args.root)
     slices = {part["package"]: parse(part["path"]) for part in meta.load(task.tree(args.root))[1]["slices"]}
@@ -181,7 +181,7 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
     essential = [name for name, package in found.items() if parse_stanza(package.stanza).get("essential") == "yes"]
     ordered = order({item.package: item.depends for item in args.packages}, essential)
     passwd, group = (_account_file(task, args.root, tree, name) for name in ("passwd", "group"))
-    return _Plan(
+    return _RunPlan(
         tree,
         {name: found[name] for name in sorted(found)},
         tuple(name for name in ordered if not found[name].configured),
@@ -207,7 +207,12 @@ class _RunResult(NamedTuple):
 
 
 def _perform(
-    run: ScriptRun, setup: Setup, plan: _Plan, environment: Mapping[str, str], log: OutputLines, limits: ConfigureLimits
+    run: ScriptRun,
+    setup: Setup,
+    plan: _RunPlan,
+    environment: Mapping[str, str],
+    log: OutputLines,
+    limits: ConfigureLimits,
 ) -> _RunResult:
     """Configure all packages in a run, process the triggers, and return what changed."""
     run.set_up(setup)
@@ -256,7 +261,7 @@ def _ordered_contents(run: ScriptRun, found: dict[str, Change]) -> dict[str, byt
     return contents
 
 
-def _failure(package: str, script: str, done: Finished, lines: Iterable[str]) -> BuildError:
+def _failure(package: str, script: str, done: CommandEnd, lines: Iterable[str]) -> BuildError:
     told = [line for line in lines if line.strip() not in ("", package) and not line.startswith(_DPKG_LINES)]
     status = done.exceeded or (f"its exit status is {done.status}" if done.status > 0 else "it was killed")
     return BuildError(
@@ -267,7 +272,13 @@ def _failure(package: str, script: str, done: Finished, lines: Iterable[str]) ->
 
 
 def _write(
-    task: Task, plan: _Plan, view: Path, run: ScriptRun, first: _RunResult, second: _RunResult, limits: ConfigureLimits
+    task: Task,
+    plan: _RunPlan,
+    view: Path,
+    run: ScriptRun,
+    first: _RunResult,
+    second: _RunResult,
+    limits: ConfigureLimits,
 ) -> Built:
     """Write the output: the contents come from the first run."""
     if first.steps != second.steps:
@@ -334,7 +345,7 @@ def _write_file(entry: TreeEntry, writer: TreeWriter, path: str, content: Iterat
     return entry._replace(blake3=node.digest, facts=facts)
 
 
-def _extra(plan: _Plan, first: _RunResult, second: _RunResult, outcome: Outcome) -> dict[str, Value]:
+def _extra(plan: _RunPlan, first: _RunResult, second: _RunResult, outcome: Outcome) -> dict[str, Value]:
     def digest(origin: ScriptCall) -> str:
         return hashlib.sha256(plan.packages[origin.package].members.get(origin.script, b"")).hexdigest()
 

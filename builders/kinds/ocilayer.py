@@ -87,7 +87,7 @@ class OcilayerBuilder(BaseBuilder):
         args = arguments.read(OcilayerArgs, task.args)
         if args.media_type not in CODECS:
             raise BuildError("A layer of a base image has an unknown media type", why=f"it is {args.media_type!r:.100}")
-        listing = _Listing(args)
+        listing = _LayerListing(args)
         if self._keep():
             (path,) = yield Need([ociblob.derivation(args.urls, f"sha256:{args.sha256}", args.size)])
             listing.read(task.tree(path).chunks(ociblob.FILE), task)
@@ -96,14 +96,14 @@ class OcilayerBuilder(BaseBuilder):
 
             def read(repository: Repository) -> None:
                 nonlocal listing
-                listing = _Listing(args)  # the attempt at another repository may have filled the former one
+                listing = _LayerListing(args)  # the attempt at another repository may have filled the former one
                 listing.read(repository.read_blob(entry), task)
 
             ociblob.first_of(args.urls, self._repository, read)
         return listing.write(task)
 
 
-class _Listing:
+class _LayerListing:
     """The entries of one layer, by path. The whiteouts are apart: they are no files of the image."""
 
     def __init__(self, args: OcilayerArgs) -> None:

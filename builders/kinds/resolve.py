@@ -65,7 +65,7 @@ class ResolveBuilder(ExecBuilder):
         """Run the phases beside a server of the repositories."""
         repositories = arguments.read(ResolveArgs, task.args).repositories
         server = ArtifactServer(repositories, task.scratch(), self._http, self._urls, task.check)
-        running = ExecBuilder(_Served(self._inner, server), self._options)
+        running = ExecBuilder(_ServingExecutor(self._inner, server), self._options)
         try:
             return running.build(task)
         except BuildError as error:
@@ -75,7 +75,7 @@ class ResolveBuilder(ExecBuilder):
             raise
 
 
-class _Served:
+class _ServingExecutor:
     """An executor that serves the repositories while a run lasts."""
 
     def __init__(self, inner: Executor, server: ArtifactServer) -> None:

@@ -40,7 +40,7 @@ from fpack.builders.rootfs.candidates import (
 from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
-from fpack.builders.rootfs.generation import Wanted, generate, write
+from fpack.builders.rootfs.generation import GenerationInputs, generate, write
 from fpack.builders.rootfs.grafts import ReplacedArgs, graft
 from fpack.builders.rootfs.program_packages import OfferedPackages, with_init, with_programs
 from fpack.builders.rootfs.programs import programs
@@ -291,7 +291,7 @@ def _finish(
     if base is not None:
         files += _of_base(args, base, composition, tables, accounts)
     release = args.release if base is None else ""
-    wants = Wanted(release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
+    wants = GenerationInputs(release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
     if base is not None:
         base_files.leave(generated, base)

@@ -13,7 +13,7 @@ from .pace import Pace
 MAX_FRAMING = 1 << 20  # bytes of headers, or of the frames of chunks, that one call reads
 
 
-class _Source(io.RawIOBase):
+class _LimitedBytes(io.RawIOBase):
     """The bytes that a server sends. allowed: how many may be read before the error that they are too many."""
 
     def __init__(self, raw: Any) -> None:
@@ -48,7 +48,7 @@ class LimitedResponse(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._source = _Source(self.fp.detach())
+        self._source = _LimitedBytes(self.fp.detach())
         self.fp = io.BufferedReader(self._source)
 
     def begin(self) -> None:

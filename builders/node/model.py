@@ -31,7 +31,7 @@ class NodePackage(NamedTuple):
     sha1: str = ""
 
 
-class Placed(NamedTuple):
+class NodePlacement(NamedTuple):
     """A package in a directory of the project. dev: only development needs it."""
 
     where: str
@@ -50,7 +50,7 @@ class ModuleLink(NamedTuple):
 class ModuleLayout(NamedTuple):
     """The installed packages, by directory."""
 
-    packages: Sequence[Placed]
+    packages: Sequence[NodePlacement]
     links: Sequence[ModuleLink] = ()
 
 

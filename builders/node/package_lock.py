@@ -14,7 +14,7 @@ from typing import Any
 
 from fpack.builders.streams import strict_json
 
-from .model import ModuleLayout, ModuleLink, NodePackage, Placed, Platform, name_of, path_of, suits, table
+from .model import ModuleLayout, ModuleLink, NodePackage, NodePlacement, Platform, name_of, path_of, suits, table
 
 MAX_DEPTH = 100  # of the tree of version 1
 
@@ -30,7 +30,7 @@ def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> Mo
         raise ValueError("it is no object")
     if isinstance(data.get("packages"), dict):
         return _by_directory(data["packages"], platform, omit)
-    found: list[Placed] = []
+    found: list[NodePlacement] = []
     _nested(table(data.get("dependencies")), "", platform, omit, found, 0)
     return ModuleLayout(found)
 
@@ -50,7 +50,7 @@ def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozens
         if entry.get("link"):
             links.append(ModuleLink(path_of(where), path_of(entry.get("resolved", "")), dev))
         else:
-            found.append(Placed(path_of(where), _package(name, entry), dev))
+            found.append(NodePlacement(path_of(where), _package(name, entry), dev))
     return ModuleLayout(found, links)
 
 
@@ -59,7 +59,7 @@ def _nested(
     prefix: str,
     platform: Platform,
     omit: frozenset[str],
-    found: list[Placed],
+    found: list[NodePlacement],
     depth: int,
 ) -> None:
     if depth > MAX_DEPTH:
@@ -70,7 +70,7 @@ def _nested(
         if _omitted(entry, omit) or entry.get("bundled"):
             continue
         where = f"{prefix}node_modules/{name_of(name)}"
-        found.append(Placed(where, _package(name, entry), bool(entry.get("dev"))))
+        found.append(NodePlacement(where, _package(name, entry), bool(entry.get("dev"))))
         _nested(table(entry.get("dependencies")), f"{where}/", platform, omit, found, depth + 1)
 
 

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Mapping
 
-from .model import MAX_PACKAGES, Graph, ModuleLayout, ModuleLink, Placed, name_of
+from .model import MAX_PACKAGES, Graph, ModuleLayout, ModuleLink, NodePlacement, name_of
 
 
 def hoisted(graph: Graph, dev: bool) -> ModuleLayout:
@@ -47,7 +47,9 @@ def hoisted(graph: Graph, dev: bool) -> ModuleLayout:
             if len(places) > MAX_PACKAGES:
                 raise ValueError(f"there are more than {MAX_PACKAGES} packages")
             todo.append((where, graph.nodes[key].uses))
-    packages = [Placed(where, graph.nodes[key].package, key not in needed) for where, key in sorted(places.items())]
+    packages = [
+        NodePlacement(where, graph.nodes[key].package, key not in needed) for where, key in sorted(places.items())
+    ]
     return ModuleLayout(packages, [links[where] for where in sorted(links)])
 
 
@@ -59,7 +61,7 @@ def apart(graph: Graph, dev: bool) -> ModuleLayout:
         node = graph.nodes[key]
         only_dev = key not in needed
         home = f"node_modules/.pnpm/{_directory(key)}/node_modules"
-        packages.append(Placed(f"{home}/{name_of(node.package.name)}", node.package, only_dev))
+        packages.append(NodePlacement(f"{home}/{name_of(node.package.name)}", node.package, only_dev))
         for name, other in node.uses.items():
             if other in wanted and name != node.package.name:
                 where = f"{home}/{name_of(name)}"

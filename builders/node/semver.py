@@ -37,7 +37,7 @@ class Semver(NamedTuple):
 _FINAL = ((2, 0, ""),)
 
 
-class _Bound(NamedTuple):
+class _VersionBound(NamedTuple):
     """One comparison: `>=`, `<`, `>`, `<=` or `=`, and the version."""
 
     operator: str
@@ -52,7 +52,7 @@ def parse(text: str) -> Semver | None:
 
 
 @lru_cache(maxsize=65536)
-def parse_range(text: str) -> tuple[tuple[_Bound, ...], ...] | None:
+def parse_range(text: str) -> tuple[tuple[_VersionBound, ...], ...] | None:
     """Return the alternatives of a range, each with bounds that hold together; None for a text that is no range."""
     if len(text) > MAX_RANGE:
         return None
@@ -77,7 +77,7 @@ def newest(versions: Iterable[str], wanted: str) -> str | None:
     return max(fitting)[1] if fitting else None
 
 
-def _holds(version: Semver, bounds: tuple[_Bound, ...]) -> bool:
+def _holds(version: Semver, bounds: tuple[_VersionBound, ...]) -> bool:
     for operator, other in bounds:
         if not {
             ">=": version >= other, "<=": version <= other, ">": version > other, "<": version < other,
@@ -87,15 +87,15 @@ def _holds(version: Semver, bounds: tuple[_Bound, ...]) -> bool:
     return not version.is_pre or any(b.version.is_pre and b.version.core == version.core for b in bounds)
 
 
-def _alternative(text: str) -> list[_Bound] | None:
+def _alternative(text: str) -> list[_VersionBound] | None:
     hyphen = re.fullmatch(r"(\S+)\s+-\s+(\S+)", text)
     if hyphen:
         low, high = _partial(hyphen[1]), _partial(hyphen[2])
         if low is None or high is None:
             return None
-        upper = [] if not high[0] else [_Bound("<=", _filled(*high))] if len(high[0]) == 3 else [_above(high[0])]
-        return [_Bound(">=", _filled(*low)), *upper]
-    found: list[_Bound] = []
+        upper = [] if not high[0] else [_VersionBound("<=", _filled(*high))] if len(high[0]) == 3 else [_above(high[0])]
+        return [_VersionBound(">=", _filled(*low)), *upper]
+    found: list[_VersionBound] = []
     for word in re.sub(r"(\^|~>?|[<>]=?|=)\s+", r"\1", text).split():
         match = re.match(r"(\^|~>?|<=|>=|<|>|=|)(.*)\Z", word)
         partial = _partial(match[2]) if match and match[2] else ([], None) if match and not match[1] else None
@@ -105,29 +105,29 @@ def _alternative(text: str) -> list[_Bound] | None:
     return found
 
 
-def _comparator(operator: str, numbers: list[int], pre: str | None) -> list[_Bound]:
+def _comparator(operator: str, numbers: list[int], pre: str | None) -> list[_VersionBound]:
     low = _filled(numbers, pre)
     if not numbers:
-        return [_Bound("<", Semver(0, 0, 0, ((0, 0, ""),)))] if operator in ("<", ">") else []
+        return [_VersionBound("<", Semver(0, 0, 0, ((0, 0, ""),)))] if operator in ("<", ">") else []
     if operator == "^":
         first = next((i for i, n in enumerate(numbers) if n), len(numbers) - 1)
-        return [_Bound(">=", low), _above(numbers[: first + 1])]
+        return [_VersionBound(">=", low), _above(numbers[: first + 1])]
     if operator.startswith("~"):
-        return [_Bound(">=", low), _above(numbers[:2])]
+        return [_VersionBound(">=", low), _above(numbers[:2])]
     if operator == ">":
-        return [_Bound(">", low)] if len(numbers) == 3 else [_Bound(">=", _next(numbers))]
+        return [_VersionBound(">", low)] if len(numbers) == 3 else [_VersionBound(">=", _next(numbers))]
     if operator == "<=":
-        return [_Bound("<=", low)] if len(numbers) == 3 else [_above(numbers)]
+        return [_VersionBound("<=", low)] if len(numbers) == 3 else [_above(numbers)]
     if operator == ">=":
-        return [_Bound(">=", low)]
+        return [_VersionBound(">=", low)]
     if operator == "<":
-        return [_Bound("<", low if pre else low._replace(pre=((0, 0, ""),)))]
-    return [_Bound("=", low)] if len(numbers) == 3 else [_Bound(">=", low), _above(numbers)]
+        return [_VersionBound("<", low if pre else low._replace(pre=((0, 0, ""),)))]
+    return [_VersionBound("=", low)] if len(numbers) == 3 else [_VersionBound(">=", low), _above(numbers)]
 
 
-def _above(numbers: list[int]) -> _Bound:
+def _above(numbers: list[int]) -> _VersionBound:
     """Return the bound below the next number of the last place, pre-releases of that excluded."""
-    return _Bound("<", _next(numbers)._replace(pre=((0, 0, ""),)))
+    return _VersionBound("<", _next(numbers)._replace(pre=((0, 0, ""),)))
 
 
 def _next(numbers: list[int]) -> Semver:

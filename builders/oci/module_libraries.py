@@ -23,7 +23,7 @@ _STORE = f"{STORE[1:]}/"
 FactsOf = Callable[[str], LoadFacts | None]
 
 
-class _Loaded(NamedTuple):
+class _LoadedLibrary(NamedTuple):
     """A library of an interpreter. module: the standard module that loads it; "" for those of the program itself."""
 
     path: str
@@ -40,7 +40,7 @@ def check_modules(
     library that the module brings itself, as wheels do, is not checked.
     """
     directories = default_directories(arch)
-    known: dict[str, Mapping[str, _Loaded]] = {}
+    known: dict[str, Mapping[str, _LoadedLibrary]] = {}
     notes: dict[str, None] = {}
     for path, facts in built:
         program = interpreter_of(f"/{path}")
@@ -92,13 +92,13 @@ def _base(path: str) -> str:
 
 def _loaded(
     view: ImageFs, program: str, standard: Sequence[str], facts_of: FactsOf, directories: Sequence[str]
-) -> Mapping[str, _Loaded]:
+) -> Mapping[str, _LoadedLibrary]:
     """Return each library that an interpreter of the image and its standard modules load, by its name."""
     start = view.resolve(f"usr/bin/{program}")
     if start is None:
         return {}
     modules = STANDARD.get(program)
-    found: dict[str, _Loaded] = {}
+    found: dict[str, _LoadedLibrary] = {}
     for module in ["", *(path for path in standard if modules is not None and modules.fullmatch(path))]:
         level = [module or start[0]]
         for at in level:  # the loader's order: breadth first
@@ -110,7 +110,7 @@ def _loaded(
             for soname in facts.needed:
                 path = None if soname in found else _first(view, [*along, *directories], soname)
                 if path is not None:
-                    found[soname] = _Loaded(path, module)
+                    found[soname] = _LoadedLibrary(path, module)
                     level.append(path)
     return found
 

@@ -34,14 +34,14 @@ class StackedFile(NamedTuple):
     content: int = 0
 
 
-class _Node:
+class _StackNode:
     """An entry, and for a directory what is in it."""
 
     __slots__ = ("below", "file")
 
     def __init__(self, file: StackedFile) -> None:
         self.file = file
-        self.below: dict[str, _Node] | None = {} if file.entry.kind == DIRECTORY else None
+        self.below: dict[str, _StackNode] | None = {} if file.entry.kind == DIRECTORY else None
 
 
 class LayerStack:
@@ -52,7 +52,7 @@ class LayerStack:
     """
 
     def __init__(self) -> None:
-        self._root = _Node(StackedFile(TreeEntry("", DIRECTORY, 0o755)))
+        self._root = _StackNode(StackedFile(TreeEntry("", DIRECTORY, 0o755)))
         self._count = self._text = 0
         self._added: dict[str, StackedFile] = {}
         self._hidden: dict[str, bool] = {}  # paths of whiteouts; True: only what is in the directory
@@ -112,7 +112,7 @@ class LayerStack:
     def replace(self, path: str) -> None:
         """Put an empty directory in place of whatever is at a path below the root."""
         assert self._root.below is not None
-        self._root.below[path] = _Node(StackedFile(TreeEntry(path, DIRECTORY, 0o755)))
+        self._root.below[path] = _StackNode(StackedFile(TreeEntry(path, DIRECTORY, 0o755)))
 
     def _checked(self, path: bytes) -> tuple[bytes, str]:
         """Return a path without "./" at its start, as bytes and as text."""
@@ -150,7 +150,7 @@ class LayerStack:
                 raise _refused(path, "it is a whiteout of no file")
             self._hidden[os.fsdecode(above + b"/" + hidden if above else hidden)] = False
 
-    def _find(self, path: str) -> _Node | None:
+    def _find(self, path: str) -> _StackNode | None:
         node = self._root
         for name in path.split("/") if path else ():
             found = node.below.get(name) if node.below is not None else None
@@ -170,7 +170,7 @@ class LayerStack:
             known = below.get(path[at:end])
             if known is None:
                 self._weigh(1, end)
-                known = below[path[at:end]] = _Node(StackedFile(TreeEntry(path[:end], DIRECTORY, 0o755)))
+                known = below[path[at:end]] = _StackNode(StackedFile(TreeEntry(path[:end], DIRECTORY, 0o755)))
             if known.below is None:
                 noun = "a symlink" if known.file.entry.kind == SYMLINK else "a file"
                 raise _refused(os.fsencode(path), f"it lies below /{path[:end]}, which is {noun}")
@@ -180,7 +180,7 @@ class LayerStack:
         if known is not None and known.below is not None and file.entry.kind == DIRECTORY:
             known.file = file
         else:
-            node.below[path[at:]] = _Node(file)
+            node.below[path[at:]] = _StackNode(file)
 
 
 def _refused(path: bytes, why: str) -> LayerError:

@@ -68,15 +68,15 @@ class Candidates(Protocol):
         """Prepare for questions about these packages."""
 
 
-class _State(NamedTuple):
+class _Pins(NamedTuple):
     """pins: version by key, in the order of choice. demands: by key. banned: versions that failed, by key."""
 
     pins: dict[Key, str]
     demands: dict[Key, tuple[Demand, ...]]
     banned: dict[Key, frozenset[str]]
 
-    def copy(self) -> _State:
-        return _State(dict(self.pins), dict(self.demands), dict(self.banned))
+    def copy(self) -> _Pins:
+        return _Pins(dict(self.pins), dict(self.demands), dict(self.banned))
 
 
 class _Conflict(Exception):
@@ -113,12 +113,12 @@ class Resolver:
 
     def resolve(self, requirements: Iterable[str]) -> list[Pin]:
         """Return the packages, sorted by name. Raise UnresolvableProject, with the requirements that conflict."""
-        state = _State({}, {}, {})
+        state = _Pins({}, {}, {})
         try:
             self._add(state, [(requirement(text), None) for text in requirements], self._env)
         except _Conflict as conflict:
             raise self._explained(conflict) from None
-        stack: list[tuple[_State, Key]] = []
+        stack: list[tuple[_Pins, Key]] = []
         for _ in range(MAX_STEPS):
             self._check()
             key = self._next(state)
@@ -139,7 +139,7 @@ class Resolver:
 
     # ---- inside
 
-    def _next(self, state: _State) -> Key | None:
+    def _next(self, state: _Pins) -> Key | None:
         """Return the next key to choose a version for: with an exact version first, then in order of appearance."""
         best: tuple[tuple[bool, bool, bool], Key] | None = None
         for key, demands in state.demands.items():
@@ -153,7 +153,7 @@ class Resolver:
                 best = (rank, key)
         return best[1] if best else None
 
-    def _choose(self, state: _State, key: Key, conflicts: list[_Conflict]) -> _State | None:
+    def _choose(self, state: _Pins, key: Key, conflicts: list[_Conflict]) -> _Pins | None:
         for version in self._matching(state, key):
             made = state.copy()
             made.pins.pop(key, None)
@@ -191,7 +191,7 @@ class Resolver:
                 found.append((parsed, key))
         return found
 
-    def _add(self, state: _State, requirements: Sequence[tuple[Requirement, Key | None]], env: Environment) -> None:
+    def _add(self, state: _Pins, requirements: Sequence[tuple[Requirement, Key | None]], env: Environment) -> None:
         self._candidates.expect(parsed.name for parsed, _ in requirements)
         for parsed, parent in requirements:
             if parent is None and not holds(parsed.marker, env):
@@ -210,7 +210,7 @@ class Resolver:
                 if (pinned is None or not satisfies(pinned, parsed.versions)) and not self._matching(state, key):
                     raise _Conflict(key, state.demands[key])
 
-    def _matching(self, state: _State, key: Key) -> list[str]:
+    def _matching(self, state: _Pins, key: Key) -> list[str]:
         """Return the versions that all demands of a key allow, in the order to try."""
         demands = state.demands[key]
         banned = state.banned.get(key, frozenset())
@@ -228,7 +228,7 @@ class Resolver:
             fitting.insert(0, preferred)
         return fitting
 
-    def _back(self, stack: list[tuple[_State, Key]], key: Key, state: _State, conflicts: list[_Conflict]) -> _State:
+    def _back(self, stack: list[tuple[_Pins, Key]], key: Key, state: _Pins, conflicts: list[_Conflict]) -> _Pins:
         """Return the state before the last choice that took part in the conflicts, without that choice."""
         parents = {demand.parent for demand in state.demands[key] if demand.parent is not None}
         for conflict in conflicts:
@@ -250,7 +250,7 @@ class Resolver:
             state = before
         raise self._explained(conflicts[-1] if conflicts else _Conflict(key, state.demands.get(key, ())))
 
-    def _pins(self, state: _State) -> list[Pin]:
+    def _pins(self, state: _Pins) -> list[Pin]:
         """Return the packages that the requirements lead to."""
         found = {}
         for key, version in state.pins.items():

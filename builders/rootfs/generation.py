@@ -32,7 +32,7 @@ _MAX_CONF = 1 << 16  # bytes
 _MAX_CERTIFICATES = 1 << 30  # bytes
 
 
-class Wanted(NamedTuple):
+class GenerationInputs(NamedTuple):
     """The inputs of generated files. arch: Debian's. shadow: with the files of passwords.
 
     release: the codename; "" if the root stands on another image.
@@ -51,7 +51,7 @@ class Wanted(NamedTuple):
 
 
 def generate(
-    composition: Composition, tables: Sequence[SliceTable], wanted: Wanted, log: Callable[[str], None]
+    composition: Composition, tables: Sequence[SliceTable], wanted: GenerationInputs, log: Callable[[str], None]
 ) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
     """Return the generated files by path, and the files of slices that they replace."""
     made = list(wanted.served)

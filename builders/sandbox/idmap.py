@@ -85,7 +85,7 @@ def attach(mount: int, path: str) -> None:
     os.close(mount)
 
 
-class _Tree(NamedTuple):
+class _BindTree(NamedTuple):
     """A source as a detached mount. below: paths in it, and the mounts for them, outer ones first."""
 
     mount: int
@@ -93,14 +93,14 @@ class _Tree(NamedTuple):
     below: list[tuple[str, int]]
 
 
-def _open_bind(bind: Bind, uid: int) -> _Tree:
+def _open_bind(bind: Bind, uid: int) -> _BindTree:
     """Open a source, with the mounts below it."""
     mount = linux.open_tree(linux.AT_FDCWD, bind.source, linux.RECURSIVE)
     _call(mount, f"{bind.source} cannot be opened")
     status = os.fstat(mount)
     is_directory = stat.S_ISDIR(status.st_mode)
     if not bind.owned:
-        return _Tree(mount, is_directory, [])
+        return _BindTree(mount, is_directory, [])
     maps = {"uid_map": swapped(status.st_uid, uid, "uid"), "gid_map": swapped(status.st_gid, uid, "gid")}
 
     def write(pid: int) -> None:
@@ -111,7 +111,7 @@ def _open_bind(bind: Bind, uid: int) -> _Tree:
     users = user_namespace(write)
     try:
         if _map_owner(mount, users, linux.RECURSIVE) == 0:
-            return _Tree(mount, is_directory, [])
+            return _BindTree(mount, is_directory, [])
         # The kernel maps all mounts of a tree or none. Some, such as /proc or an overlay, cannot be mapped.
         single = linux.open_tree(linux.AT_FDCWD, bind.source)
         if single >= 0:
@@ -121,7 +121,7 @@ def _open_bind(bind: Bind, uid: int) -> _Tree:
         # A directory like /tmp, in which everyone can write, needs no mapping.
         if code and status.st_mode & 0o1007 != 0o1007:
             raise _unmappable(bind.source, code)
-        return _Tree(mount, is_directory, list(_mounts_below(bind.source, users)) if single >= 0 else [])
+        return _BindTree(mount, is_directory, list(_mounts_below(bind.source, users)) if single >= 0 else [])
     finally:
         os.close(users)
 
@@ -225,7 +225,7 @@ def user_namespace(write: Callable[[int], None]) -> int:
         if not os.read(ready, 1):
             raise BindError("a user namespace cannot be made")
         write(pid)
-        return os.open(f"/proc/{pid}/ns/user", os.Olinux.READ_ONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise BindError(f"a user namespace cannot be made: {error.strerror}") from None
     finally:

@@ -33,7 +33,7 @@ from .model import (
 )
 from .parts.part import PartFacts, stated
 from .parts.vendored import OWN
-from .provenance import Locked, Provenance
+from .provenance import LockFacts, Provenance
 from .purl import cpe, debian, upstream_version
 
 _BUILT_USING = re.compile(r"(?<![a-z0-9+.-])([a-z0-9][a-z0-9+.-]*+)\s*\(=\s*+([^()\s]++)\s*\)")
@@ -66,7 +66,7 @@ def gather(
     supplier: who supplies the image, as `Name <address>`; by default the vendor that a label of the image names.
     """
     reader = ManifestReader(data)
-    return _Gathering(reader, facts, sources, supplier).bill(tool, _serial(data, digest, tool, supplier))
+    return _BillState(reader, facts, sources, supplier).bill(tool, _serial(data, digest, tool, supplier))
 
 
 def _serial(data: bytes, digest: bytes, *texts: str) -> str:
@@ -76,7 +76,7 @@ def _serial(data: bytes, digest: bytes, *texts: str) -> str:
     return re.sub("(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-", f"{number:032x}", count=1)
 
 
-class _Gathering:
+class _BillState:
     """The state of the collection of one bill: components by ref, and the ref of each store path."""
 
     def __init__(
@@ -220,7 +220,9 @@ class _Gathering:
             facts, package = other, other.package
         return facts.copyright, facts.copyright_file
 
-    def _source_package(self, binary: Component, locked: Locked, package: PackageFacts, urls: tuple[str, ...]) -> None:
+    def _source_package(
+        self, binary: Component, locked: LockFacts, package: PackageFacts, urls: tuple[str, ...]
+    ) -> None:
         source = origins.source_component(locked)
         about = source._replace(
             cpe=binary.cpe,

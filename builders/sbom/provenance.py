@@ -26,7 +26,7 @@ _SHA512 = "sha512-"
 _POOLS = ("pool/main", "pool/updates/main", "pool/universe")
 
 
-class Locked(NamedTuple):
+class LockFacts(NamedTuple):
     """The lock's entry of a package that is a component. distribution: "debian" or "ubuntu"."""
 
     distribution: str
@@ -139,12 +139,12 @@ class Provenance:
         """Return the digests of the derivations that ran maintainer scripts."""
         return sorted(digest for digest, drv in self._derivations.items() if drv.kind == "configure")
 
-    def locked_source(self, name: str, version: str) -> Locked:
+    def locked_source(self, name: str, version: str) -> LockFacts:
         """Return what the lock says of the package `name`; of one that it does not have, the release alone."""
         package = self.locked.get(name)
         if package is None or package.version != version:
-            return Locked(self.distribution, self.release, "", "")
-        return Locked(package.archive.partition("-")[0], self.release, package.source, package.source_version)
+            return LockFacts(self.distribution, self.release, "", "")
+        return LockFacts(package.archive.partition("-")[0], self.release, package.source, package.source_version)
 
     def components(self, digests: Iterable[str], known: Mapping[str, PartFacts] = {}) -> list[Component]:
         """Return the components among derivations: packages of tools, downloads, and packages of a project's lock.
@@ -195,7 +195,7 @@ def locked_component(part: LockedPart) -> Component:
     return _named(part.kind, namespace, name, part.version, [], Hashes(sha256=part.sha256))
 
 
-def source_component(locked: Locked) -> Component:
+def source_component(locked: LockFacts) -> Component:
     """Return the component of a source package."""
     url = debian_source(locked.distribution, locked.release, locked.source, locked.source_version)
     return Component(url, "deb-source", locked.source, locked.source_version, "source", url)

@@ -39,10 +39,10 @@ Element = dict[str, Any]
 
 def document(bill: Bill) -> Iterator[bytes]:
     """Yield the SPDX 3.0.1 document of `bill` in pieces: canonical JSON in one line."""
-    return _Document(bill).pieces()
+    return _Spdx3Document(bill).pieces()
 
 
-class _Document:
+class _Spdx3Document:
     """The elements of a document. The elements of files are made when they are written."""
 
     def __init__(self, bill: Bill) -> None:

@@ -36,8 +36,8 @@ class JobWorkers:
         }
         self._running = {True: 0, False: 0}
         self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
-        self._attempts: dict[Job, _Attempt] = {}
-        self._messages: queue.SimpleQueue[_Attempt] = queue.SimpleQueue()
+        self._attempts: dict[Job, _JobAttempt] = {}
+        self._messages: queue.SimpleQueue[_JobAttempt] = queue.SimpleQueue()
 
     @property
     def is_busy(self) -> bool:
@@ -52,7 +52,7 @@ class JobWorkers:
         """Run a job until it has a result."""
         assert job.run is not None and job not in self._attempts
         self._running[job.network] += 1
-        attempt = self._attempts[job] = _Attempt(job)
+        attempt = self._attempts[job] = _JobAttempt(job)
         try:
             attempt.work = self._pools[job.network].submit(job.run.go, lambda: self._messages.put(attempt))
         except BaseException:
@@ -98,7 +98,7 @@ class JobWorkers:
             return job, Result(error=job.run.explain(work.error))
         return job, work.result()
 
-    def _end(self, attempt: _Attempt) -> None:
+    def _end(self, attempt: _JobAttempt) -> None:
         del self._attempts[attempt.job]
         counts = self._registering if attempt.counts_as_registering else self._running
         counts[attempt.job.network] -= 1
@@ -109,7 +109,7 @@ class JobWorkers:
             pool.close()
 
 
-class _Attempt:
+class _JobAttempt:
     """One call of a job's run by a worker. registering: set by the worker when only the registration is left."""
 
     __slots__ = ("counts_as_registering", "job", "registering", "work")

@@ -38,7 +38,7 @@ class RepairFailure(NamedTuple):
     error: FpackError
 
 
-class _Needed(Exception):
+class _RepairNeeded(Exception):
     """A damaged path that must be repaired first. The build that needs it then starts again from the beginning."""
 
     def __init__(self, path: StorePath) -> None:
@@ -99,7 +99,7 @@ class Repairer:
             try:
                 if attempt.path in self._damaged and attempt.path not in self._errors:
                     self._try(attempt)
-            except _Needed as needed:
+            except _RepairNeeded as needed:
                 stack.append(_Attempt(needed.path, self._makers(needed.path)))
                 continue
             self._active.discard(attempt.path)
@@ -109,7 +109,7 @@ class Repairer:
         return self._store.database.made_by(path)[:_MAX_DERIVATIONS]
 
     def _try(self, attempt: _Attempt) -> None:
-        """Repair a path by the first of its derivations that can be built. Raise _Needed before another path's turn."""
+        """Repair a path by the first derivation that can be built. Raise _RepairNeeded to build another path first."""
         path = attempt.path
         while attempt.makers:
             try:
@@ -147,7 +147,7 @@ class Repairer:
         try:
             self._replace(digest, drv, build_at_once(builder, task, self._input), wanted)
             outcome = BuildOutcome.BUILT
-        except _Needed:
+        except _RepairNeeded:
             outcome = BuildOutcome.SKIPPED
             raise
         finally:
@@ -210,7 +210,7 @@ class Repairer:
         return path
 
     def _require(self, paths: Iterable[StorePath]) -> None:
-        """Check the closures of paths. Raise _Needed for a damaged path that is still to be repaired.
+        """Check the closures of paths. Raise _RepairNeeded for a damaged path that is still to be repaired.
 
         Raise FpackError if its repair failed, or waits for this one.
         """
@@ -230,7 +230,7 @@ class Repairer:
                     raise self._errors[path]
                 if path in self._active:
                     raise StoreError("Damaged paths need each other", where=str(path))
-                raise _Needed(path)
+                raise _RepairNeeded(path)
             passed |= todo
             todo = {reference for info in infos.values() for reference in info.references}
         self._whole |= passed

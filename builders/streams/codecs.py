@@ -95,7 +95,7 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
     stream = zstd.compressobj(size=size)
     # Where the stream ends with a job, zstd appends an empty last block if the job had begun before it was told of the
     # end, which depends on how fast its threads are. A flush before the end makes the job begin in any case.
-    return _Flushed(stream) if size and size % _job_size(level, size) == 0 else stream
+    return _EarlyFlushStream(stream) if size and size % _job_size(level, size) == 0 else stream
 
 
 def memory(record: Mapping[str, Value], size: int) -> int:
@@ -125,7 +125,7 @@ def _job_size(level: int, size: int) -> int:
     return 4 << int(zstandard.ZstdCompressionParameters.from_level(level, source_size=size).window_log)
 
 
-class _Flushed:
+class _EarlyFlushStream:
     """A zstd stream whose last job begins before the stream's end is announced."""
 
     def __init__(self, stream: Any) -> None:

@@ -158,7 +158,7 @@ class TarArchive:
     def open(self, name: str) -> BinaryIO:
         """Open a file of the archive. Only one file can be open at a time."""
         self._file.seek(self._starts[name])
-        return _Borrowed(self._file)  # type: ignore[return-value]  # it needs read and close alone
+        return _BorrowedFile(self._file)  # type: ignore[return-value]  # it needs read and close alone
 
     def position(self, name: str) -> tuple[Path, int]:
         """Return the path of the archive, and where a file of it begins."""
@@ -169,7 +169,7 @@ class TarArchive:
         self._file.close()
 
 
-class _Borrowed:
+class _BorrowedFile:
     """A file object whose `close` does nothing, since its owner closes it."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -178,7 +178,7 @@ class _Borrowed:
     def close(self) -> None:
         """Do nothing."""
 
-    def __enter__(self) -> _Borrowed:
+    def __enter__(self) -> _BorrowedFile:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -101,7 +101,7 @@ def _running(engine: str) -> list[str]:
     return sorted(name for name in done.output.decode("utf-8", "replace").split() if _NAME.match(name))
 
 
-def _run(engine: str, words: Sequence[str]) -> processes.Completed:
+def _run(engine: str, words: Sequence[str]) -> processes.ProgramResult:
     try:
         return processes.run(engine, words, seconds=_PATIENCE)
     except OSError as error:

@@ -30,7 +30,7 @@ class NoFilter(Exception):
     """A filter that cannot be made again. The text tells why."""
 
 
-class _Comparison(ctypes.Structure):
+class _ArgumentTest(ctypes.Structure):
     """struct scmp_arg_cmp."""
 
     _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
@@ -97,13 +97,13 @@ def _add(library: Any, context: ctypes.c_void_p, action: int, name: str, given: 
     if number == -1:
         return  # a call that this libseccomp does not know has the default action
     rows = [
-        _Comparison(int(item["index"]), _COMPARISONS[item["op"]], int(item["value"]), int(item.get("valueTwo") or 0))
+        _ArgumentTest(int(item["index"]), _COMPARISONS[item["op"]], int(item["value"]), int(item.get("valueTwo") or 0))
         for item in given
     ]
     # libseccomp takes one comparison of an argument in a rule. Several of one argument are alternatives.
     alone = len({row.arg for row in rows}) < len(rows)
     for group in [[row] for row in rows] if alone else [rows]:
-        array = (_Comparison * len(group))(*group)
+        array = (_ArgumentTest * len(group))(*group)
         result = library.seccomp_rule_add_array(context, action, number, len(group), array)
         if result < 0 and result != -errno.EDOM:
             raise NoFilter(f"libseccomp does not accept the rule of {name}: {os.strerror(-result)}")

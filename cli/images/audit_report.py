@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fpack.builders.audit.accepted import Accepted, acceptance, expired
+from fpack.builders.audit.accepted import AcceptedEntry, acceptance, expired
 from fpack.builders.audit.model import AFFECTED, SEVERITIES, UNDER_INVESTIGATION, Finding
 from fpack.store import DAY
 
@@ -20,7 +20,7 @@ class JudgedFinding(NamedTuple):
     """A finding, and the entry by which the user accepts it, if there is one."""
 
     finding: Finding
-    accepted: Accepted | None = None
+    accepted: AcceptedEntry | None = None
 
     @property
     def counts(self) -> bool:
@@ -69,7 +69,7 @@ def report(
     what: str,
     image: AuditedImage,
     data: Sequence[VulnerabilityData],
-    accepted: Sequence[Accepted],
+    accepted: Sequence[AcceptedEntry],
     now: float,
     max_days: float | None,
 ) -> ImageReport:
@@ -113,7 +113,7 @@ def _few(names: Sequence[str]) -> str:
     return f"{', '.join(names[:5])}{more}"
 
 
-def value(report: ImageReport, limit: FailOn | None, accepted: Sequence[Accepted], now: float) -> dict[str, Any]:
+def value(report: ImageReport, limit: FailOn | None, accepted: Sequence[AcceptedEntry], now: float) -> dict[str, Any]:
     """Return the JSON form."""
     image = report.image
     today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
@@ -158,7 +158,7 @@ def _finding(item: JudgedFinding) -> dict[str, Any]:
     }
 
 
-def _accepted(entry: Accepted) -> dict[str, Any]:
+def _accepted(entry: AcceptedEntry) -> dict[str, Any]:
     return {**entry._asdict(), "until": entry.until.isoformat() if entry.until is not None else None}
 
 

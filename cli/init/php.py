@@ -95,7 +95,7 @@ def _packages(project: Project, required: dict[str, Any]) -> _Packages:
     return found
 
 
-class _Program(NamedTuple):
+class _ImageProgram(NamedTuple):
     """The program that an image runs, and the reason. entrypoint: None for a library."""
 
     entrypoint: list[str] | None
@@ -103,7 +103,7 @@ class _Program(NamedTuple):
     reason: str
 
 
-def _program(project: Project, data: dict[str, Any]) -> _Program:
+def _program(project: Project, data: dict[str, Any]) -> _ImageProgram:
     """Return PHP's server for a document root, else the first program. data: the content of composer.json."""
     folder = next((f for f in _DOCUMENT_ROOTS if project.has(f"{f}/index.php")), None)
     folder = "." if folder is None and project.has("index.php") else folder
@@ -113,12 +113,12 @@ def _program(project: Project, data: dict[str, Any]) -> _Program:
         router = project.has(f"{folder}/index.php") if folder != "." and not _static(project, folder) else None
         entrypoint = ["@/bin/php", "-S", f"0.0.0.0:{PORT}", "-t", root, *([f"@/app/{router}"] if router else [])]
         reason = f"{folder}/index.php: the image serves {folder} by PHP's own server, which suits light use"
-        return _Program(entrypoint, [PORT], reason)
+        return _ImageProgram(entrypoint, [PORT], reason)
     programs = [data["bin"]] if isinstance(data.get("bin"), str) else strings(data.get("bin"))
     if programs:
         name = programs[0].rpartition("/")[2].removesuffix(".php")
-        return _Program([f"@/bin/{name}"], [], f"the image runs {programs[0]}")
-    return _Program(None, [], LIBRARY)
+        return _ImageProgram([f"@/bin/{name}"], [], f"the image runs {programs[0]}")
+    return _ImageProgram(None, [], LIBRARY)
 
 
 def _static(project: Project, folder: str) -> bool:

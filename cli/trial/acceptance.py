@@ -108,7 +108,7 @@ def _run(workspace: Workspace, container: Container, image: StorePath, words: tu
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _MAX_OUTPUT))
         output = file.read().decode("utf-8", "replace")
-    found = command.Tried(ended.status, command.findings(workspace, subject, ended), ended.unobserved)
+    found = command.TrialFacts(ended.status, command.findings(workspace, subject, ended), ended.unobserved)
     lines = [one_line(line) for line in output.splitlines()][-_LINES:]
     missing = list(command.describe(found))
     raise FpackError(

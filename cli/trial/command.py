@@ -20,9 +20,9 @@ from fpack.cli.workspace.workspace import Workspace
 from fpack.store.errors import FpackError, one_line
 
 from . import closure, runner
-from .container import Planned, plan
+from .container import PlannedTrial, plan
 from .findings import TrialFinding, find, is_searched
-from .model import Ended
+from .model import TrialEnd
 from .ports import PortMap
 from .subject import ELSEWHERE, TrialSubject, opened
 
@@ -32,7 +32,7 @@ _MOST_LOOKUPS = 1000  # in the index of files
 _REMEMBERED = 600  # seconds for which a failure to fetch that index is remembered
 
 
-class Tried(NamedTuple):
+class TrialFacts(NamedTuple):
     """A command that ended. unobserved: why there are no findings, or "". packed: fpack packed the image."""
 
     status: int
@@ -49,7 +49,7 @@ class Tried(NamedTuple):
         }
 
 
-def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
+def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> TrialFacts:
     """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
         machine.needs_emulator(workspace.arch, "The image", ELSEWHERE)  # before anything is fetched
@@ -61,10 +61,10 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
                 _tell_ports(planned)
             with _aside() if aside else nullcontext():
                 ended = runner.run(trial, observe)
-            return Tried(ended.status, findings(workspace, subject, ended), ended.unobserved, subject.packed)
+            return TrialFacts(ended.status, findings(workspace, subject, ended), ended.unobserved, subject.packed)
 
 
-def findings(workspace: Workspace, subject: TrialSubject, ended: Ended) -> list[TrialFinding]:
+def findings(workspace: Workspace, subject: TrialSubject, ended: TrialEnd) -> list[TrialFinding]:
     """Return the files that a command looked for in vain and that a package has."""
     if not ended.absent or not subject.release:
         return []
@@ -79,7 +79,7 @@ def findings(workspace: Workspace, subject: TrialSubject, ended: Ended) -> list[
     )
 
 
-def _tell_ports(planned: Planned) -> None:
+def _tell_ports(planned: PlannedTrial) -> None:
     if ports := planned.ports:
         more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
         places = ", ".join(_address(port, planned.trial.ports) for port in ports[:_MOST_PORTS])
@@ -145,7 +145,7 @@ def _is_recent(path: Path) -> bool:
         return False
 
 
-def describe(tried: Tried) -> Iterator[str]:
+def describe(tried: TrialFacts) -> Iterator[str]:
     """Yield the lines about files that the command looked for and that are not in the image."""
     if tried.unobserved:
         yield f"The files that the program looked for could not be observed: {tried.unobserved}"

@@ -26,7 +26,7 @@ _MAX_WORDS = 100_000
 _SHELLS = [[f"/usr/bin/{name}"] for name in ("bash", "sh")]
 
 
-class Planned(NamedTuple):
+class PlannedTrial(NamedTuple):
     """A command to run, and the ports that its image declares, as in 8080/tcp."""
 
     trial: Trial
@@ -35,7 +35,7 @@ class Planned(NamedTuple):
 
 def plan(
     name: str, config: Mapping[str, Any], files: ImageFiles, command: Sequence[str], environ: Mapping[str, str]
-) -> Planned:
+) -> PlannedTrial:
     """Plan the command of an image. command: words that replace the entrypoint and its arguments, if there are any.
 
     config: the settings of an image, which may be any JSON.
@@ -68,7 +68,7 @@ def plan(
     exposed = tuple(port for port in _texts(config, "ExposedPorts") if _PORT.match(port))
     ports = PortMap({int(port.partition("/")[0]) for port in exposed})
     trial = Trial(files.tree_with(made), words, env, directory, ports, uid, gid, stop, takes_terminal)
-    return Planned(trial, exposed)
+    return PlannedTrial(trial, exposed)
 
 
 def changed(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

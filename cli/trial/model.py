@@ -31,7 +31,7 @@ class Trial(NamedTuple):
     emulator: tuple[str, str] | None = None
 
 
-class Ended(NamedTuple):
+class TrialEnd(NamedTuple):
     """A command that has ended. status: its exit status, or 128 + N for signal N.
 
     absent: the absolute names that it looked up and that do not exist. unobserved: why there are none, or "".

@@ -23,14 +23,14 @@ from fpack.store import processes
 from . import first_process, streams
 from .first_process import INTERRUPT, KEYS, PASSED, STOP
 from .keeper import TrialKeeper
-from .model import Ended, SandboxUsers, Trial
+from .model import SandboxUsers, Trial, TrialEnd
 from .ports import PortMap
 
 _PATIENCE = 1  # seconds between Ctrl-C and the signal that stops the command
 _MAX_REPORT = (observer.MAX_LENGTH + 1) * (observer.MAX_NAMES + 1)
 
 
-def run(trial: Trial, observe: bool = True) -> Ended:
+def run(trial: Trial, observe: bool = True) -> TrialEnd:
     """Run a command to its end. Raise SandboxError if the machine does not allow it."""
     code = build_filter(set_id=True, tracing=trial.tracing)
     watch, unobserved = b"", ""
@@ -82,13 +82,13 @@ def _bind_ports(ports: PortMap, asked: socket.socket, ask: socket.socket, others
     return ports.serve(asked)
 
 
-def _ended(status: int, text: bytes, unobserved: str, signalled: bool) -> Ended:
+def _ended(status: int, text: bytes, unobserved: str, signalled: bool) -> TrialEnd:
     reason, _, rest = text.partition(b"\0")
     kind, _, why = reason.decode("utf-8", "replace").partition(" ")
     if kind == "error":
         raise SandboxError("The sandbox cannot be made", why=why)
     absent = tuple(name for name in rest.split(b"\0") if name.startswith(b"/"))
-    return Ended(128 - status if status < 0 else status, absent, unobserved or why, signalled)
+    return TrialEnd(128 - status if status < 0 else status, absent, unobserved or why, signalled)
 
 
 def _handle_signals(child: int, stop: int, terminal: bool) -> list[int]:

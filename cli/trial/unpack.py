@@ -40,25 +40,25 @@ class UnpackError(FpackError):
     """An image that cannot be unpacked."""
 
 
-class Unpacked(NamedTuple):
+class UnpackedImage(NamedTuple):
     """The files of an image. left_out: the first devices and pipes that it has and the sandbox does not."""
 
     files: ImageFiles
     left_out: tuple[str, ...]
 
 
-def unpack(archive: ImageArchive, image: StoredImage, directory: Path) -> Unpacked:
+def unpack(archive: ImageArchive, image: StoredImage, directory: Path) -> UnpackedImage:
     """Unpack an image into a new directory. Raise an FpackError if a layer is not what the image says."""
     try:
         status = os.statvfs(directory.parent)
         free = status.f_bavail * status.f_frsize - RESERVE
         directory.mkdir(0o700)
-        return _Unpacking(archive, directory, free).run(image)
+        return _ImageUnpacker(archive, directory, free).run(image)
     except OSError as error:
         raise UnpackError("The image cannot be unpacked", where=str(directory), why=error.strerror or "") from None
 
 
-class _Unpacking:
+class _ImageUnpacker:
     """The unpacking of one image. free: the bytes that the disk has for it."""
 
     def __init__(self, archive: ImageArchive, directory: Path, free: int) -> None:
@@ -71,7 +71,7 @@ class _Unpacking:
         self._left = 0
         self._left_out: list[str] = []
 
-    def run(self, image: StoredImage) -> Unpacked:
+    def run(self, image: StoredImage) -> UnpackedImage:
         self._contents.mkdir()
         self._tree.mkdir(0o755)
         self._left = LEAST + RATIO * sum(layer.size for layer in image.layers)
@@ -90,11 +90,11 @@ class _Unpacking:
         inside = LowerTree()
         inside.add("", self._placed(), set())
         tree = TrialTree((os.fspath(self._tree),), apply=tuple(inside.differing()))
-        return Unpacked(ImageFiles(tree, inside, merged=False), tuple(self._left_out))
+        return UnpackedImage(ImageFiles(tree, inside, merged=False), tuple(self._left_out))
 
     def _layer(self, layer: StoredLayer) -> None:
         with self._archive.open(layer.file) as file:
-            outer = _Hashed(file.read)
+            outer = _HashedFile(file.read)
             codec = next((codec for magic, codec in _CODECS.items() if outer.peek(4).startswith(magic)), "")
             section = Section(outer, layer.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
             inner = hashlib.sha256()
@@ -165,7 +165,7 @@ class _Unpacking:
             yield entry
 
 
-class _Hashed:
+class _HashedFile:
     """A file object that hashes what is read from it."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:

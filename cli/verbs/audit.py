@@ -11,7 +11,7 @@ from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from fpack.builders.audit.accepted import Accepted
+    from fpack.builders.audit.accepted import AcceptedEntry
     from fpack.cli.images.audit_report import FailOn, ImageReport, JudgedFinding
     from fpack.cli.images.vulnerability_data import VulnerabilityData
     from fpack.cli.ui.layout import Page
@@ -146,7 +146,7 @@ def command(
     return status
 
 
-def _tell_unmatched(accepted: Sequence[Accepted], reports: Sequence[ImageReport]) -> None:
+def _tell_unmatched(accepted: Sequence[AcceptedEntry], reports: Sequence[ImageReport]) -> None:
     """Note each --ignore that no finding matches: it may be misspelt, or no longer needed."""
     from fpack.builders.audit.accepted import unmatched
     from fpack.cli.ui.render import note
@@ -178,8 +178,8 @@ def _limit(text: str | None) -> FailOn | None:
     return FailOn(severity, rest == FIXABLE)
 
 
-def _ignored(texts: Sequence[str]) -> Iterator[Accepted]:
-    from fpack.builders.audit.accepted import Accepted
+def _ignored(texts: Sequence[str]) -> Iterator[AcceptedEntry]:
+    from fpack.builders.audit.accepted import AcceptedEntry
     from fpack.builders.audit.databases.compiled import text
     from fpack.builders.audit.databases.debian_tracker import ID
 
@@ -187,10 +187,10 @@ def _ignored(texts: Sequence[str]) -> Iterator[Accepted]:
         number, _, reason = given.partition("=")
         if not ID.match(number):
             raise UsageError(f"{given!r} does not name a vulnerability", hint="write --ignore CVE-2026-1234=REASON")
-        yield Accepted(number, text(reason), origin="--ignore")
+        yield AcceptedEntry(number, text(reason), origin="--ignore")
 
 
-def _accepted(paths: Sequence[Path]) -> Iterator[Accepted]:
+def _accepted(paths: Sequence[Path]) -> Iterator[AcceptedEntry]:
     from fpack.builders.audit.accepted import MAX_SIZE, read_accepted
     from fpack.store.files.regular_file import read_bytes
 
@@ -226,7 +226,7 @@ def _write_sarif(path: Path, reports: Sequence[ImageReport]) -> None:
 def _show(
     reports: Sequence[ImageReport],
     limit: FailOn | None,
-    accepted: Sequence[Accepted],
+    accepted: Sequence[AcceptedEntry],
     now: float,
     all_: bool,
     rebuilders: Sequence[Sequence[str]],
@@ -305,7 +305,7 @@ def _row(item: JudgedFinding) -> tuple[str, ...]:
     return tuple(clean(text) for text in row)
 
 
-def _ending(page: Page, reports: Sequence[ImageReport], accepted: Sequence[Accepted], now: float) -> Iterator[str]:
+def _ending(page: Page, reports: Sequence[ImageReport], accepted: Sequence[AcceptedEntry], now: float) -> Iterator[str]:
     """Tell which data was used, and which entries of lists have expired."""
     import datetime
 

@@ -118,7 +118,7 @@ def command(
     return 0
 
 
-class _Rendered(NamedTuple):
+class _RenderedFile(NamedTuple):
     """A guess, the file that it makes, what is not used of the project, and the text of .gitignore if there is none."""
 
     guess: Guess
@@ -127,7 +127,7 @@ class _Rendered(NamedTuple):
     ignored: str | None
 
 
-def _rendered(path: Path, project: Project, kind: str | None, options: SharedOptions) -> _Rendered:
+def _rendered(path: Path, project: Project, kind: str | None, options: SharedOptions) -> _RenderedFile:
     """Guess how a project is built, and render the file. Raise UsageError if nothing is recognised."""
     from fpack.cli.errors import UsageError
     from fpack.cli.init.code.called_programs import with_called_programs
@@ -170,7 +170,7 @@ def _rendered(path: Path, project: Project, kind: str | None, options: SharedOpt
     content = render(found, project.release)
     also = [*others(project, found), *unused]
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
-    return _Rendered(found, content, also, left_out)
+    return _RenderedFile(found, content, also, left_out)
 
 
 def _below(path: Path, project: Project) -> str:

@@ -71,7 +71,7 @@ def command(
         raise UsageError("There is no such lock", where=str(options.lock))
     if options.frozen and options.lock is None:
         raise UsageError("--frozen needs the lock with the versions to move to", hint="name it with --lock")
-    patching = _Patching(options, security, tag, dry_run, data)
+    patching = _PatchCommand(options, security, tag, dry_run, data)
     results = []
     status = 0
     for text in references:
@@ -94,7 +94,7 @@ def command(
     return status
 
 
-class _Patching:
+class _PatchCommand:
     """The options and settings that all references of a command share."""
 
     def __init__(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fpack.cli.errors import UsageError
 from fpack.store import processes
-from fpack.store.processes import Completed
+from fpack.store.processes import ProgramResult
 
 SECONDS = 60.0  # until git must have answered
 SOURCE, REVISION = "org.opencontainers.image.source", "org.opencontainers.image.revision"
@@ -26,7 +26,7 @@ def repository(directory: Path) -> Path | None:
     return next((path for path in (real, *real.parents) if (path / ".git").exists()), None)
 
 
-def run(top: Path, *words: str) -> Completed:
+def run(top: Path, *words: str) -> ProgramResult:
     """Run a command of git on the repository at `top`. Raise OSError if git cannot be run, or takes too long."""
     return processes.run("git", [f"--git-dir={top}/.git", *words], seconds=SECONDS)
 

@@ -29,7 +29,7 @@ from .shared_code import Expansion, shaped_values
 from .wide_lets import replace
 
 
-class Compiled(NamedTuple):
+class CompiledModule(NamedTuple):
     """A compiled module: the Python tree, and the free names, which the module expects as globals.
 
     free: the offsets of the first use of each free name. infos: facts about functions of the tree, by the name of the
@@ -47,7 +47,7 @@ def compile_tree(
     builtins: Mapping[str, str],
     fields_given: bool = False,
     expansion: Expansion | None = None,
-) -> Compiled:
+) -> CompiledModule:
     """Compile what the parser returns: the entries of a file, or an expression.
 
     fields_given: the module can be run with other values for fields of the file, which takes a little longer.
@@ -64,7 +64,7 @@ def compile_file(
     builtins: Mapping[str, str],
     fields_given: bool = False,
     expansion: Expansion | None = None,
-) -> Compiled:
+) -> CompiledModule:
     """Compile a file to a module that sets `.value` to the record of the file's fields.
 
     `.value` is a tuple of parts if the file spreads a record that can be changed. `.claims` checks the assertions.
@@ -80,10 +80,10 @@ def compile_file(
         replace(block, emitter.frames)
     if source.library:
         call_sites.share(block)
-    return Compiled(a.Module(block, []), emitter.free, emitter.infos)
+    return CompiledModule(a.Module(block, []), emitter.free, emitter.infos)
 
 
-def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> Compiled:
+def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> CompiledModule:
     """Compile an expression to a module that sets `.value` to a function without arguments that returns the value."""
     emitter, _ = _compiler(source, builtins)
     emitter.level = 1
@@ -94,7 +94,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     block: Block = [py.define(".value", [], body, emitter.at(node))]
     if emitter.frames:
         replace(block, emitter.frames)
-    return Compiled(a.Module(block, []), emitter.free, emitter.infos)
+    return CompiledModule(a.Module(block, []), emitter.free, emitter.infos)
 
 
 def _compiler(source: Source, builtins: Mapping[str, str], fields_given: bool = False) -> tuple[Emitter, Records]:

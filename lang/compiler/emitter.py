@@ -21,7 +21,7 @@ from . import python_ast as py
 from . import shared_code
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
-from .shared_code import CODE, STUB, Expansion, Shaped, keep_elements, with_holes
+from .shared_code import CODE, STUB, Expansion, ShapedValue, keep_elements, with_holes
 from .strictness import Cache, FreeNames, Strictness
 from .wide_lets import Frames
 
@@ -57,7 +57,7 @@ class Emitter:
         self.late_level = -1
         self.strict_handlers: dict[str, StrictHandler] = {}
         self.tail_handlers: dict[str, TailHandler] = {}
-        self.shaped: Mapping[int, Shaped] = {}  # values that share code with others, by the `id` of their nodes
+        self.shaped: Mapping[int, ShapedValue] = {}  # values that share code with others, by the `id` of their nodes
         self.expansion: Expansion | None = None  # of these, one that is compiled by itself
         self._shared: dict[tuple[object, ...], tuple[int, list[str]]] = {}
         self._evaluated: Cache = {}
@@ -198,7 +198,7 @@ class Emitter:
         block.append(py.define(function, [], inner, at))
         return py.call(".T", [py.name(function, at)], at)
 
-    def _shared_thunk(self, value: Shaped, scope: Scope, block: Block, name: str) -> Expr:
+    def _shared_thunk(self, value: ShapedValue, scope: Scope, block: Block, name: str) -> Expr:
         """Return Python code for a thunk of a value that shares its code with others of its shape."""
         at = self.at(value.node)
         key = (value.shape, scope, self.level, self.late_level == self.level + 1)
@@ -221,7 +221,7 @@ class Emitter:
             block.append(shared_code.define(function, value.elements, self._shared_body(value, scope), at))
         return py.call(".T", [py.name(function, at)], at)
 
-    def _shared_body(self, value: Shaped, scope: Scope) -> Block:
+    def _shared_body(self, value: ShapedValue, scope: Scope) -> Block:
         """Return the statements that compute a value with constants of `.shared`."""
         node = with_holes(value)
         self.marked.append(node)

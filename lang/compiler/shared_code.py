@@ -55,7 +55,7 @@ class ValueShape:
         self.count = 0
 
 
-class Shaped(NamedTuple):
+class ShapedValue(NamedTuple):
     """A value: its node, its shape, and its constants."""
 
     node: Node
@@ -76,12 +76,12 @@ class Expansion:
         self.name = ""
 
 
-def shaped_values(tree: list[Node] | Node, size: int) -> dict[int, Shaped]:
+def shaped_values(tree: list[Node] | Node, size: int) -> dict[int, ShapedValue]:
     """Return the values of a text that share a shape with enough others, by the `id` of their nodes."""
     if size < MIN_TEXT:
         return {}
     shapes: dict[tuple[object, ...], ValueShape] = {}
-    found: list[Shaped] = []
+    found: list[ShapedValue] = []
     for node in walk(tree):
         values = _values(node)
         if len(values) < MIN_VALUES:
@@ -99,7 +99,7 @@ def shaped_values(tree: list[Node] | Node, size: int) -> dict[int, Shaped]:
                 shape.varying.update(
                     i for i, (one, other) in enumerate(zip(shape.first, constants, strict=True)) if one != other
                 )
-                found.append(Shaped(value, shape, constants))
+                found.append(ShapedValue(value, shape, constants))
     return {id(value.node): value for value in found if value.shape.count >= MIN_VALUES}
 
 
@@ -174,7 +174,7 @@ def _describe(node: Node, words: list[object], constants: list[object]) -> bool:
     return all(_describe(part, words, constants) for part in parts)
 
 
-def with_holes(value: Shaped) -> Node:
+def with_holes(value: ShapedValue) -> Node:
     """Return the node of a value with holes in place of its varying constants."""
     holes: list[object] = []
     slots = {at: 1 + i for i, at in enumerate(sorted(value.shape.varying))}

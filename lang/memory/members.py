@@ -79,7 +79,7 @@ class _Node(NamedTuple):
     name: str
 
 
-class _Seen(NamedTuple):
+class _UsedMember(NamedTuple):
     """A member that was asked for. real: the real path of its file. facts: what was remembered of it, if it was."""
 
     node: _Node
@@ -118,7 +118,7 @@ class MemberMemory:
         self._sets: dict[int, _Set] = {}  # by the identity of the scope
         self._layers: dict[int, list[Surroundings]] = {}  # by the identity of the finished set
         self._bindings: dict[tuple[int, str, str], _Node | bytes | None] = {}
-        self._seen: dict[tuple[int, str], _Seen] = {}
+        self._seen: dict[tuple[int, str], _UsedMember] = {}
         self._paths: dict[tuple[int, str], str] = {}  # the real path of a member's file
         self._known: dict[bytes, KnownMember] = {}
         deriver.derivations.further = self._make
@@ -149,7 +149,7 @@ class MemberMemory:
                 if known == key:
                     return self._recalled(node, real, marshal.loads(body), evaluate)
         value = self._evaluated(evaluate)
-        self._seen[id(scope), name] = _Seen(node, real, value, None)
+        self._seen[id(scope), name] = _UsedMember(node, real, value, None)
         return value
 
     def _evaluated(self, evaluate: Callable[[], Value]) -> Value:
@@ -169,7 +169,7 @@ class MemberMemory:
             part = KnownMember(frozenset(of_names), partial(_field_of, known, output))
             fields[output] = recalled(dict(of_fields), part)
         value = recalled(fields, known)
-        self._seen[id(node.scope), node.name] = _Seen(node, real, value, facts)
+        self._seen[id(node.scope), node.name] = _UsedMember(node, real, value, facts)
         return value
 
     def _named(self, node: _Node, path: tuple[str, ...]) -> Value:
@@ -365,7 +365,7 @@ class MemberMemory:
             self._cache, self._name, marshal.dumps((self._files.files, self._files.patterns, self._entries))
         )
 
-    def _facts_of(self, seen: _Seen) -> tuple[Any, ...] | None:
+    def _facts_of(self, seen: _UsedMember) -> tuple[Any, ...] | None:
         """Return what is remembered of a member; None unless it is a derivation whose output was evaluated.
 
         It is the digest and the name of the derivation, the names of the fields, those that are plain data, those that

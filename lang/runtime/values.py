@@ -210,7 +210,7 @@ class KnownFields(Protocol):
         """Return the evaluated derivation."""
 
 
-class Recalled(_Unfilled):
+class RecalledDerivation(_Unfilled):
     """A derivation of which some fields are known from a former evaluation. Use of another field evaluates it.
 
     fill: the known fields, as `KnownFields`; their values are in the dict.
@@ -246,9 +246,9 @@ class Recalled(_Unfilled):
         raise AttributeError(name)
 
 
-def recalled(fields: dict[str, Value], known: KnownFields) -> Recalled:
+def recalled(fields: dict[str, Value], known: KnownFields) -> RecalledDerivation:
     """Return a derivation of which `fields` are known."""
-    record = Recalled(fields)
+    record = RecalledDerivation(fields)
     record.fill = known  # type: ignore[assignment]
     return record
 
@@ -362,7 +362,7 @@ _NAMES: dict[type, str] = {
     Pending: "record",
     Filling: "record",
     OldRecord: "record",
-    Recalled: "record",
+    RecalledDerivation: "record",
     Tentative: "record",
     OnDemand: "record",
     FunctionType: "function",

@@ -18,7 +18,7 @@ _LINKS = 40  # as many as the kernel follows
 _GROUP, _ALL = 0o020, 0o002
 
 
-class Exposed:
+class ExposedPath:
     """A path that another user can change. why: a sentence about `path` that begins with `it`."""
 
     __slots__ = ("path", "why")
@@ -28,7 +28,7 @@ class Exposed:
         self.why = why
 
 
-def exposed(path: str) -> Exposed | None:
+def exposed(path: str) -> ExposedPath | None:
     """Find the first part of `path` by which another user could put something else in its place; None if there is none.
 
     If the path does not exist yet, its existing parents are checked. A directory with the sticky bit, such as /tmp, may
@@ -52,12 +52,12 @@ def exposed(path: str) -> Exposed | None:
         if target is None:
             why = open_to_others(status, as_parent=True)
             if why:
-                return Exposed(part, why)
+                return ExposedPath(part, why)
             at = part.rstrip("/")
             continue
         links += 1
         if links > _LINKS or not _is_own(status.st_uid):
-            return Exposed(part, f"it is a link that belongs to user {status.st_uid}")
+            return ExposedPath(part, f"it is a link that belongs to user {status.st_uid}")
         todo += target.split("/")[::-1]
         at = "" if target.startswith("/") else at
     return None
@@ -148,13 +148,13 @@ def check_store(root: str, names: Iterable[str] = ()) -> list[str]:
         if why := open_to_others(status):
             everybody = "Everybody" if status.st_mode & _ALL else "A group"
             what = f"{everybody} can change the store" if _is_own(status.st_uid) else "The store is another user's"
-            raise _refused(what, root, Exposed(directory, why))
+            raise _refused(what, root, ExposedPath(directory, why))
         if os.path.islink(directory) and (found := exposed(directory)):
             raise _refused("Another user can put another store in the place of this one", root, found)
     return missing
 
 
-def _refused(what: str, root: str, found: Exposed) -> StoreError:
+def _refused(what: str, root: str, found: ExposedPath) -> StoreError:
     """Return the error for a store that others can change. found: the path that they can change, and why."""
     return StoreError(
         what,

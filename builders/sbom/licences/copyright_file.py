@@ -46,7 +46,7 @@ def read_copyright(text: str, package: str) -> CopyrightFacts:
     if stanzas and any(
         name.startswith("format") and _FORMAT.search(value) for name, value in stanzas[0].fields.items()
     ):
-        return _Document(stanzas, references).facts()
+        return _CopyrightDocument(stanzas, references).facts()
     return _read_prose(text, references)
 
 
@@ -140,7 +140,7 @@ def _stanza(lines: Sequence[str]) -> _Stanza:
     return _Stanza(values, "\n".join(lines), is_malformed=bool(stray))
 
 
-class _Document:
+class _CopyrightDocument:
     """A machine-readable file."""
 
     def __init__(self, stanzas: list[_Stanza], references: _References) -> None:

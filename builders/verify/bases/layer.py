@@ -39,7 +39,7 @@ def check_base_layer(
     A tar that the strict reader cannot read is noted, and not compared: its digest is.
     """
     content = HashedLayer(file, blob, report, label)
-    comparison = _Comparison(entries, whiteouts, report, label, watch)
+    comparison = _BaseComparison(entries, whiteouts, report, label, watch)
     whole = False
     try:
         if (tar := content.tar()) is not None:
@@ -62,7 +62,7 @@ def check_base_layer(
     return LayerSummary(digest, diff_id, content.tar_size, len(entries), len(files), total)
 
 
-class _Comparison:
+class _BaseComparison:
     """A comparison of the members of one layer with the manifest."""
 
     def __init__(

@@ -96,7 +96,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
         file.seek(start + size + size % 2)
 
 
-class _Archive(tarfile.TarFile):
+class _DebTar(tarfile.TarFile):
     """An archive. extensions: the number of further headers since the last member."""
 
     extensions = 0
@@ -108,7 +108,7 @@ class _Member(tarfile.TarInfo):
     Their number is bounded too: tarfile reads each by a call within that for the one before.
     """
 
-    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
+    def _proc_member(self, archive: _DebTar) -> tarfile.TarInfo:
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise ValueError("it has a sparse file")
         archive.extensions = archive.extensions + 1 if self.type in _EXTENSIONS else 0
@@ -125,7 +125,7 @@ class _Member(tarfile.TarInfo):
 _EXTENSIONS = tuple(bytes([kind]) for kind in b"xgXLK")
 
 
-class _Blocks:
+class _BlockReader:
     """A forward-only file object over an iterator of blocks, for tarfile."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
@@ -147,8 +147,8 @@ class _Blocks:
 
 
 def _open(section: Section, ending: str) -> tarfile.TarFile:
-    source: Any = _Blocks(blocks(section, _CODECS[ending]))
-    return _Archive.open(
+    source: Any = _BlockReader(blocks(section, _CODECS[ending]))
+    return _DebTar.open(
         fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=1 << 16, tarinfo=_Member
     )  # fmt: skip
 

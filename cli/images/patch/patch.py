@@ -24,7 +24,7 @@ from fpack.store.path import clean_name, parse
 from . import documents, moves
 from .errors import CannotPatch
 from .platform import MovedVersion, PatchedPlatform
-from .rewrite import Rewritten, rewrite
+from .rewrite import RewriteResult, rewrite
 
 if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
@@ -82,7 +82,7 @@ def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, se
     if head.fpack != VERSION:
         notes.append(f"fpack {head.fpack} made the image, and this is {VERSION}: more layers may differ")
     if not head.lock.packages or options.arch not in (None, head.image.arch):
-        return PatchedPlatform(reader, (), Rewritten({}, {}), moves.locked(head.lock), tuple(notes), kinds)
+        return PatchedPlatform(reader, (), RewriteResult({}, {}), moves.locked(head.lock), tuple(notes), kinds)
     found = moves.find(reader, str(image), options, security=security)
     before = {package.name: package for package in head.lock.packages}
     moved = tuple(

@@ -9,7 +9,7 @@ from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 
 from .documents import NO_DOCUMENTS, DocumentKinds
-from .rewrite import Rewritten
+from .rewrite import RewriteResult
 
 
 class MovedVersion(NamedTuple):
@@ -29,7 +29,7 @@ class PatchedPlatform(NamedTuple):
 
     reader: ManifestReader
     moved: tuple[MovedVersion, ...]
-    rewritten: Rewritten
+    rewritten: RewriteResult
     lock: Lock
     notes: tuple[str, ...]
     documents: DocumentKinds = NO_DOCUMENTS

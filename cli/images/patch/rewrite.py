@@ -14,23 +14,23 @@ from fpack.store.path import clean_name
 Pins = Mapping[str, PackagePin]  # by the package's name
 
 
-class Rewritten(NamedTuple):
+class RewriteResult(NamedTuple):
     """The new derivations. renamed: the new digest of each old one that changed. bodies: by digest."""
 
     renamed: Mapping[bytes, bytes]
     bodies: Mapping[bytes, bytes]
 
 
-def rewrite(found: Mapping[str, Derivation], pins: Pins, depends: Mapping[str, tuple[str, ...]]) -> Rewritten:
+def rewrite(found: Mapping[str, Derivation], pins: Pins, depends: Mapping[str, tuple[str, ...]]) -> RewriteResult:
     """Return the derivations with other versions of some packages.
 
     found: those of a manifest, by their digests in hexadecimal. pins: the packages that move. depends: what each
     package of the image depends on then.
     """
-    return _Rewriting(found, pins, depends).run()
+    return _Rewriter(found, pins, depends).run()
 
 
-class _Rewriting:
+class _Rewriter:
     def __init__(self, found: Mapping[str, Derivation], pins: Pins, depends: Mapping[str, tuple[str, ...]]) -> None:
         self._found = {bytes.fromhex(digest): made for digest, made in found.items()}
         self._pins = pins
@@ -40,7 +40,7 @@ class _Rewriting:
         self._bodies: dict[bytes, bytes] = {}
         self._debs: dict[bytes, PackagePin] = {}  # the .debs of packages that move
 
-    def run(self) -> Rewritten:
+    def run(self) -> RewriteResult:
         for made in self._found.values():
             pin = self._pins.get(str(made.args.get("package"))) if made.kind == "deb" else None
             if pin is not None:
@@ -59,7 +59,7 @@ class _Rewriting:
                         self._one(digest)
                 else:
                     waiting += left
-        return Rewritten({old: new for old, new in self._renamed.items() if old != new}, self._bodies)
+        return RewriteResult({old: new for old, new in self._renamed.items() if old != new}, self._bodies)
 
     def _below(self, digest: bytes) -> list[bytes]:
         made = self._found[digest]

@@ -34,7 +34,7 @@ class _Command(NamedTuple):
     text: str
 
 
-class _State:
+class _CmakeState:
     """The state while the files are read. holds: of the place that is read now."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class _State:
 
 def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
     """Return what the CMakeLists.txt of a project and the files that it includes say."""
-    state = _State(texts)
+    state = _CmakeState(texts)
     _file(state, "CMakeLists.txt", "", True)
     wanted: list[BuildRequirement] = []
     for name, item in state.wanted:
@@ -75,7 +75,7 @@ def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
     return BuildFacts(wanted, programs, state.libraries, known, title, version)
 
 
-def _file(state: _State, path: str, base: str, outer: Truth) -> None:
+def _file(state: _CmakeState, path: str, base: str, outer: Truth) -> None:
     """Read one file. base: the directory of the CMakeLists.txt that it belongs to."""
     text = state.texts.get(path)
     if text is None or path in state.seen or len(state.seen) >= _MAX_FILES or state.depth > _MAX_DEPTH:
@@ -86,7 +86,7 @@ def _file(state: _State, path: str, base: str, outer: Truth) -> None:
     state.depth -= 1
 
 
-def _commands_of(state: _State, path: str, text: str, base: str, outer: Truth) -> None:
+def _commands_of(state: _CmakeState, path: str, text: str, base: str, outer: Truth) -> None:
     branches = Branches()
     conditions: list[str] = []
     functions = 0
@@ -149,7 +149,7 @@ def _commands(text: str) -> Iterator[_Command]:
             return
 
 
-def _follow(state: _State, path: str, base: str, command: _Command, holds: Truth) -> None:
+def _follow(state: _CmakeState, path: str, base: str, command: _Command, holds: Truth) -> None:
     if not command.words:
         return
     where = expanded(state.values, command.words[0]) or ""
@@ -174,7 +174,7 @@ def _follow(state: _State, path: str, base: str, command: _Command, holds: Truth
         _file(state, found, base, holds)
 
 
-def _command(state: _State, path: str, command: _Command, holds: Truth, conditions: list[str]) -> None:
+def _command(state: _CmakeState, path: str, command: _Command, holds: Truth, conditions: list[str]) -> None:
     name, where = command.name, f"{path}:{command.line}"
     words = [part for word in command.words if (part := expanded(state.values, word)) is not None]
     if not words:
@@ -250,7 +250,7 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         _uses(state, command, conditions, holds)
 
 
-def _uses(state: _State, command: _Command, conditions: list[str], holds: Truth) -> None:
+def _uses(state: _CmakeState, command: _Command, conditions: list[str], holds: Truth) -> None:
     """Note which results of find_package are used without a condition that asks for them: these are required."""
     if holds is not True:
         return
@@ -268,7 +268,7 @@ _PARTS = frozenset({
 })  # fmt: skip
 
 
-def _find_package(state: _State, words: list[str], where: str, holds: Truth) -> None:
+def _find_package(state: _CmakeState, words: list[str], where: str, holds: Truth) -> None:
     name = words[0]
     if not re.fullmatch(r"[\w.+-]+", name):
         return
@@ -302,7 +302,7 @@ def _components(name: str, components: list[str], least: str) -> list[BuildNeed]
     return cmake_needs(name, components, least if name not in ("Boost", "Python", "Python3") else "")
 
 
-def _pkg_config(state: _State, command: str, words: list[str], where: str, holds: Truth) -> None:
+def _pkg_config(state: _CmakeState, command: str, words: list[str], where: str, holds: Truth) -> None:
     required = "REQUIRED" in words and holds is True
     needs = []
     for text in " ".join(words[1:]).replace(";", " ").split():
@@ -325,7 +325,7 @@ _FIND_PARTS = frozenset({
 })  # fmt: skip
 
 
-def _find_file(state: _State, command: str, words: list[str], where: str, holds: Truth) -> None:
+def _find_file(state: _CmakeState, command: str, words: list[str], where: str, holds: Truth) -> None:
     names: list[str] = []
     mode = "NAMES"
     for number, word in enumerate(words[1:]):
@@ -353,7 +353,7 @@ def _scripts(words: list[str]) -> list[str]:
     return names if plain else []
 
 
-def _install(state: _State, words: list[str]) -> None:
+def _install(state: _CmakeState, words: list[str]) -> None:
     if words[0] == "PROGRAMS" and "bin" in " ".join(words).lower() and (scripts := _scripts(words)):
         state.scripts += scripts
         return

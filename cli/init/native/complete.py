@@ -22,7 +22,7 @@ from .installed_scripts import installed_scripts, with_interpreters
 from .makefiles.make_files import read_make
 from .makefiles.make_systems import FoundMakefile, find_makefile
 from .makefiles.makefile_in import with_makefile_in
-from .mapping import Chosen, ChosenPackage, choose
+from .mapping import ChosenPackage, PackageChoice, choose
 from .meson_files import read_meson
 from .programs import main_program
 from .project_tests import refused_tests, script_needs
@@ -275,7 +275,7 @@ def _optional(package: ChosenPackage) -> str:
     return package.name if need == package.name else f"{need} of {package.name}"
 
 
-def _todo(chosen: Chosen, release: str) -> list[str]:
+def _todo(chosen: PackageChoice, release: str) -> list[str]:
     lines = []
     for item in chosen.unknown:
         names = " or ".join(dict.fromkeys(need.name for need in item.needs))

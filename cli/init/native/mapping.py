@@ -26,7 +26,7 @@ class ChosenPackage(NamedTuple):
     why: tuple[str, ...]
 
 
-class Chosen(NamedTuple):
+class PackageChoice(NamedTuple):
     """The packages of a build. optional: those without which it works. unknown: needs without a package. old: sentences
     about packages that are older than the build asks for."""
 
@@ -36,7 +36,7 @@ class Chosen(NamedTuple):
     old: Sequence[str]
 
 
-def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Collection[str] = ()) -> Chosen:
+def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Collection[str] = ()) -> PackageChoice:
     """Choose the packages of needs. present: packages that the build has anyway.
 
     A need that a present package meets adds none. Required needs come first, so that their packages can meet optional
@@ -75,7 +75,7 @@ def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Coll
     packages = [(_field(name, need), name, tuple(why), required) for name, (need, why, required) in made.items()]
     chosen = [ChosenPackage(name, field, why) for field, name, why, required in sorted(packages) if required]
     optional = [ChosenPackage(name, field, why) for field, name, why, required in sorted(packages) if not required]
-    return Chosen(chosen, optional, unknown, old)
+    return PackageChoice(chosen, optional, unknown, old)
 
 
 def _first(item: BuildRequirement, finder: NeedFinder, have: Collection[str]) -> FoundPackages | None:

@@ -59,7 +59,7 @@ _NO_LIBRARIES = frozenset({
 })  # fmt: skip
 
 
-class _State:
+class _MesonState:
     def __init__(self, texts: Mapping[str, str], files: Collection[str]) -> None:
         self.texts = texts
         self.files = files
@@ -79,7 +79,7 @@ class _State:
 
 def read_meson(texts: Mapping[str, str], files: Collection[str] = ()) -> BuildFacts:
     """Return what the meson.build files of a project say. files: the paths of all its files."""
-    state = _State(texts, files)
+    state = _MesonState(texts, files)
     _file(state, "", True)
     known = bool(state.programs or state.libraries)
     return BuildFacts(
@@ -87,7 +87,7 @@ def read_meson(texts: Mapping[str, str], files: Collection[str] = ()) -> BuildFa
     )
 
 
-def _file(state: _State, directory: str, outer: Truth) -> None:
+def _file(state: _MesonState, directory: str, outer: Truth) -> None:
     path = posixpath.join(directory, "meson.build")
     text = state.texts.get(path)
     if text is None or path in state.seen or len(state.seen) >= _MAX_FILES or path.count("/") > _MAX_DEPTH:
@@ -120,7 +120,7 @@ def _file(state: _State, directory: str, outer: Truth) -> None:
                 _statement(state, directory, path, text, line, holds)
 
 
-def _begin_loop(state: _State, line: list[Token]) -> None:
+def _begin_loop(state: _MesonState, line: list[Token]) -> None:
     """Remember what the first variable of a loop takes: strings of an array, the first ones of its arrays, or keys."""
     colon = next((at for at, token in enumerate(line) if token[1] == ":"), len(line))
     values = line[colon + 1 :]
@@ -133,7 +133,7 @@ def _begin_loop(state: _State, line: list[Token]) -> None:
     state.loops[line[1][1]] = [word for part in elements for word in [t[1] for t in part if t[0] == "str"][:1] if word]
 
 
-def _statement(state: _State, directory: str, path: str, text: str, line: list[Token], holds: Truth) -> None:
+def _statement(state: _MesonState, directory: str, path: str, text: str, line: list[Token], holds: Truth) -> None:
     target = line[0][1] if len(line) > 2 and line[0][0] == "name" and line[1][1] == "=" else ""
     for call in calls(line, target):
         if call.name == "subdir":
@@ -148,7 +148,7 @@ def _statement(state: _State, directory: str, path: str, text: str, line: list[T
         state.scope.values[target] = value if holds is True or target not in state.scope.values else None
 
 
-def _call(state: _State, directory: str, where: str, call: MesonCall, holds: Truth) -> None:
+def _call(state: _MesonState, directory: str, where: str, call: MesonCall, holds: Truth) -> None:
     words = [word for arg in call.args for word in strings(state.scope, arg)]
     name = call.name.rpartition(".")[2]
     required = _required(state, call, holds)
@@ -193,13 +193,13 @@ def _call(state: _State, directory: str, where: str, call: MesonCall, holds: Tru
             state.wanted.append(BuildRequirement((BuildNeed(PACKAGE, package),), holds is True, where))
 
 
-def _languages(state: _State, words: list[str], where: str, holds: Truth) -> None:
+def _languages(state: _MesonState, words: list[str], where: str, holds: Truth) -> None:
     for word in words:
         if word in _LANGUAGES:
             state.wanted.append(BuildRequirement((BuildNeed(PACKAGE, _LANGUAGES[word]),), holds is True, where))
 
 
-def _dependency(state: _State, words: list[str], call: MesonCall, where: str, required: bool) -> None:
+def _dependency(state: _MesonState, words: list[str], call: MesonCall, where: str, required: bool) -> None:
     names = [word for word in words if word]
     if not names:
         return
@@ -224,7 +224,7 @@ def _dependency(state: _State, words: list[str], call: MesonCall, where: str, re
     state.wanted.append(BuildRequirement(tuple(BuildNeed(PC, name, least) for name in names), required, where))
 
 
-def _program(state: _State, directory: str, name: str, words: list[str], where: str, required: Truth) -> None:
+def _program(state: _MesonState, directory: str, name: str, words: list[str], where: str, required: Truth) -> None:
     if required is False:
         return
     if name == "find_installation":
@@ -235,7 +235,7 @@ def _program(state: _State, directory: str, name: str, words: list[str], where: 
     state.wanted.append(BuildRequirement(tuple(BuildNeed(PROGRAM, word) for word in words), required is True, where))
 
 
-def _required(state: _State, call: MesonCall, holds: Truth) -> Truth:
+def _required(state: _MesonState, call: MesonCall, holds: Truth) -> Truth:
     """Return whether a call fails if it finds nothing. False: it looks for nothing."""
     if call.name == "add_languages" and "required" not in call.named and "native" in call.named:
         return both(holds, True)
@@ -247,7 +247,7 @@ def _required(state: _State, call: MesonCall, holds: Truth) -> Truth:
     return both(holds, True) if value in (True, "enabled") else None
 
 
-def _is_true(state: _State, call: MesonCall, name: str) -> bool:
+def _is_true(state: _MesonState, call: MesonCall, name: str) -> bool:
     return name in call.named and evaluate(state.scope, call.named[name]) is not False
 
 

@@ -135,7 +135,7 @@ def _members(directory: str, root: str) -> Sequence[WorkspaceMember]:
 def _resolved(
     members: Sequence[WorkspaceMember], given: Mapping[str, Any], dev: bool, answers: PackageAnswers
 ) -> ModuleLayout:
-    from fpack.builders.node.model import ModuleLayout, ModuleLink, NodePackage, Placed, path_of
+    from fpack.builders.node.model import ModuleLayout, ModuleLink, NodePackage, NodePlacement, path_of
 
     wanted = []
     for member in members:
@@ -156,7 +156,7 @@ def _resolved(
 
     items = answers.answer(KIND, [request], ask, "Node packages")[0]
     packages = [
-        Placed(
+        NodePlacement(
             path_of(text_field(i, "where")),
             NodePackage(
                 text_field(i, "name"), text_field(i, "version"), text_field(i, "url"), text_field(i, "integrity")

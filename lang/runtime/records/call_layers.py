@@ -19,7 +19,7 @@ from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.light_typing import Any
 
 from ..values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated, pending, tentative
-from .layers import Laying, changed
+from .layers import LayerComputation, changed
 from .origins import Fields, Layer, Layers, Part, Spread, is_call, origin_of
 from .parts import add_layers, flatten
 
@@ -197,7 +197,7 @@ class _Call:
         for layer in layers:
             add_layers((layer,), self.target, self.parts, None)
             self.adds += [layer.adds] * (len(self.parts) - len(self.adds))
-        self.laying = Laying(self.target, self.parts, result, self._absent)
+        self.laying = LayerComputation(self.target, self.parts, result, self._absent)
         self.laying.takes = self._has_own_parameter
         self.laying.accepts = self._accepts
         self.laying.parameters = self._parameters

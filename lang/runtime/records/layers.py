@@ -101,7 +101,7 @@ def layered(value: Fields, layers: tuple[Layer, ...]) -> Value:
 def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
     """Return an on-demand record with layers. They are laid, and their assertions checked, with the first field."""
     target = OnDemand(base.what, lambda name: selected(name), Layers(base, layers))
-    found: list[Laying] = []
+    found: list[LayerComputation] = []
 
     def selected(name: str) -> Value:
         laying = laid()
@@ -120,11 +120,11 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
             return changed(value, Layer({REPLACE: {**fields(replaced), **fields(evaluated(value[REPLACE]))}}, False))
         return value
 
-    def laid() -> Laying:
+    def laid() -> LayerComputation:
         if not found:
             parts: list[Part] = [base]
             add_layers(layers, target, parts, None)
-            found.append(Laying(target, parts))
+            found.append(LayerComputation(target, parts))
         return found[0]
 
     return target
@@ -142,7 +142,7 @@ def filled(target: Fields, parts: list[Part]) -> Any:
     """Return the fields of a record of these parts, and its assertions, as `Pending` expects them."""
     if all(part.__class__ is dict for part in parts):
         return joined(parts)
-    laying = Laying(target, parts)
+    laying = LayerComputation(target, parts)
     made = laying.fields()
     return (made, tuple(laying.checks)) if laying.checks else made
 
@@ -155,7 +155,7 @@ def joined(parts: Iterable[Fields]) -> Fields:
     return found
 
 
-class Laying:
+class LayerComputation:
     """The computation of the fields of a record from its parts.
 
     target: the record. final: what functions of `.extend` get as the finished record. absent: returns the value of a
@@ -249,7 +249,7 @@ class Laying:
         if all(p.__class__ is dict for p in inner):
             made = joined(inner)
         else:
-            laying = Laying(self.target, inner, self.final)
+            laying = LayerComputation(self.target, inner, self.final)
             if any(p.__class__ is FunctionPart and p.nested for p in inner):
                 laying.absent = partial(_below, old)
             made = laying.fields()
@@ -304,7 +304,7 @@ class _Definitions:
 
     __slots__ = ("laying", "low", "end")
 
-    def __init__(self, laying: Laying, low: int, end: int) -> None:
+    def __init__(self, laying: LayerComputation, low: int, end: int) -> None:
         self.laying = laying
         self.low = low
         self.end = end

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from fpack.builders.debian.relations import (
-    Provided,
+    ProvidedName,
     Relation,
     RelationError,
     check_package_name,
@@ -67,7 +67,7 @@ def test_accepts() -> None:
 
 
 def test_provides() -> None:
-    assert parse_provides("awk, libfoo (= 1.2)", "amd64") == (Provided("awk"), Provided("libfoo", "1.2"))
+    assert parse_provides("awk, libfoo (= 1.2)", "amd64") == (ProvidedName("awk"), ProvidedName("libfoo", "1.2"))
     for wrong in ("a | b", "a (>= 1)"):
         with pytest.raises(RelationError):
             parse_provides(wrong, "amd64")

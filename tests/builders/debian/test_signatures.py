@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from fpack.builders.debian.signatures import BadSignature, KeyringError, Signed, valid_certificates, verify
+from fpack.builders.debian.signatures import BadSignature, KeyringError, SignedText, valid_certificates, verify
 from support.archives.openpgp import YEAR, GnuPG, gnupg, gpgv_accepts
 
 TEXT = "Codename: trixie\n"
@@ -226,7 +226,7 @@ def joined(one: bytes, other: bytes) -> bytes:
     return one[: one.index(mark)] + pysequoia.armor(packets, pysequoia.ArmorKind.Signature).encode()
 
 
-def check(data: bytes, keyring: Path, why: str, *, new: bool) -> Signed | None:
+def check(data: bytes, keyring: Path, why: str, *, new: bool) -> SignedText | None:
     if not why:
         return verify(data, keyring, now=NOW, new=new)
     with pytest.raises(BadSignature) as caught:

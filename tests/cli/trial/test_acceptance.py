@@ -14,7 +14,7 @@ import pytest
 from fpack.cli.trial import acceptance, command, container, runner, subject
 from fpack.cli.trial.acceptance import Acceptance, PassedCommand
 from fpack.cli.trial.findings import TrialFinding
-from fpack.cli.trial.model import Ended
+from fpack.cli.trial.model import TrialEnd
 from fpack.store.errors import FpackError
 from support.archives.shells import out
 from support.processes.people import Person, person
@@ -28,13 +28,13 @@ class Machine:
 
     def __init__(self) -> None:
         self.ran: list[tuple[str, ...]] = []
-        self.ends = Ended(0, (), "")
+        self.ends = TrialEnd(0, (), "")
         self.output = ""
         self.digest = "sha256:1"
         self.left = 0.0
         self.number = signal.SIGALRM
 
-    def run(self, trial: Any) -> Ended:
+    def run(self, trial: Any) -> TrialEnd:
         """Write the output, and return the end."""
         self.ran.append(trial.words)
         self.left = signal.getitimer(signal.ITIMER_REAL)[0]
@@ -90,7 +90,7 @@ def test_what_passed_is_not_run_again_until_the_image_or_the_command_changes(mac
 
 
 def test_a_failure_is_not_kept_and_says_all(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine.ends, machine.output = Ended(3, (b"/data",), ""), "".join(f"line {number}\n" for number in range(40))
+    machine.ends, machine.output = TrialEnd(3, (b"/data",), ""), "".join(f"line {number}\n" for number in range(40))
     found = TrialFinding(("/data",), "extra", "package", "")
     monkeypatch.setattr(command, "findings", lambda *_: [found])
     for _ in range(2):
@@ -101,19 +101,19 @@ def test_a_failure_is_not_kept_and_says_all(machine: Machine, monkeypatch: pytes
         assert "status 3" in why and "line 39" in why and "line 2\n" not in why and "standard error" in why
         assert "/data: in Debian's extra" in why
     assert machine.ran == [TEST, TEST] and not list(tmp_path.glob("cache/**/*"))
-    machine.ends = Ended(0, (), "")
+    machine.ends = TrialEnd(0, (), "")
     assert not check(TEST)[0].kept
 
 
 def test_output_of_an_image_cannot_steer_the_terminal(machine: Machine) -> None:
-    machine.ends, machine.output = Ended(1, (), ""), "\x1b[2Jclear\x07\n"
+    machine.ends, machine.output = TrialEnd(1, (), ""), "\x1b[2Jclear\x07\n"
     with pytest.raises(FpackError) as caught:
         check(TEST)
     assert "clear" in caught.value.why and "\x1b" not in caught.value.why and "\x07" not in caught.value.why
 
 
 def test_a_command_has_a_limit_which_the_message_names(machine: Machine) -> None:
-    machine.ends = Ended(128 + signal.SIGKILL, (), "", signalled=True)
+    machine.ends = TrialEnd(128 + signal.SIGKILL, (), "", signalled=True)
     with pytest.raises(FpackError, match="does not pass") as caught:
         check(TEST)
     assert f"killed, as any command is after {acceptance.SECONDS} s" in caught.value.why
@@ -121,7 +121,7 @@ def test_a_command_has_a_limit_which_the_message_names(machine: Machine) -> None
 
 
 def test_a_signal_that_ends_the_command_is_a_failure(machine: Machine) -> None:
-    machine.ends = Ended(128 + signal.SIGSEGV, (), "")
+    machine.ends = TrialEnd(128 + signal.SIGSEGV, (), "")
     with pytest.raises(FpackError) as caught:
         check(TEST)
     assert "signal 11 ended it" in caught.value.why

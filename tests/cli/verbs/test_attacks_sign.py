@@ -27,7 +27,7 @@ REFERRERS = "fpack-referrers.json"
 TAG = "sha256-" + "a" * 64
 
 
-class Signed:
+class SignedText:
     """A signed layout and its owner's key."""
 
     def __init__(self, made: Greeter, path: Path, key: Path) -> None:
@@ -101,9 +101,9 @@ def original(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 @pytest.fixture
-def signed(made: Greeter, original: tuple[Path, Path], tmp_path: Path) -> Signed:
+def signed(made: Greeter, original: tuple[Path, Path], tmp_path: Path) -> SignedText:
     shutil.copytree(original[0], tmp_path / "layout")
-    return Signed(made, tmp_path / "layout", original[1])
+    return SignedText(made, tmp_path / "layout", original[1])
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -115,24 +115,24 @@ def signed(made: Greeter, original: tuple[Path, Path], tmp_path: Path) -> Signed
         {cosign.REF_NAME: f"{TAG}.sbom"},
     ],
 )
-def test_another_image_is_not_hidden_as_a_signature(signed: Signed, notes: dict[str, str], first: bool) -> None:
+def test_another_image_is_not_hidden_as_a_signature(signed: SignedText, notes: dict[str, str], first: bool) -> None:
     signed.list({**signed.foreign(), "annotations": notes}, first=first)
     assert "image" in signed.refused()
 
 
-def test_a_layer_is_not_hidden_by_the_type_of_a_signature(signed: Signed) -> None:
+def test_a_layer_is_not_hidden_by_the_type_of_a_signature(signed: SignedText) -> None:
     entry = signed.foreign(cosign.SIMPLE_SIGNING)
     signed.list({**entry, "annotations": {cosign.KIND: cosign.KINDS["sig"], cosign.REF_NAME: "latest"}})
     signed.refused()
 
 
-def test_an_index_of_another_image_is_not_hidden_as_signatures(signed: Signed) -> None:
+def test_an_index_of_another_image_is_not_hidden_as_signatures(signed: SignedText) -> None:
     entry = signed.add(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [signed.foreign()]})
     signed.list({**entry, "annotations": {cosign.KIND: cosign.KINDS["sig"], cosign.REF_NAME: "latest"}})
     signed.refused()
 
 
-def test_a_manifest_in_the_list_by_its_tag_is_compared(signed: Signed) -> None:
+def test_a_manifest_in_the_list_by_its_tag_is_compared(signed: SignedText) -> None:
     """A registry serves the list by its tag as the referrers of the image."""
 
     def change(value: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ def test_a_manifest_in_the_list_by_its_tag_is_compared(signed: Signed) -> None:
     assert "JSON form" in signed.refused()
 
 
-def test_the_json_form_of_a_manifest_is_compared_each_time(signed: Signed) -> None:
+def test_the_json_form_of_a_manifest_is_compared_each_time(signed: SignedText) -> None:
     def change(value: dict[str, Any]) -> None:
         text = next(item for item in value["layers"] if "json" in item["mediaType"])
         forged = {**text, **signed.add(text["mediaType"], zstandard.compress(b'{"forged": true}'))}
@@ -161,7 +161,7 @@ def test_the_json_form_of_a_manifest_is_compared_each_time(signed: Signed) -> No
     assert "one more layer" in signed.refused()
 
 
-def test_a_bill_is_not_hidden_in_the_artifact_of_a_manifest(signed: Signed) -> None:
+def test_a_bill_is_not_hidden_in_the_artifact_of_a_manifest(signed: SignedText) -> None:
     def change(value: dict[str, Any]) -> None:
         title = {"org.opencontainers.image.title": "x.cdx.json"}
         value["layers"].append({**signed.add("application/vnd.cyclonedx+json", b"{}"), "annotations": title})
@@ -177,7 +177,7 @@ def test_a_bill_is_not_hidden_in_the_artifact_of_a_manifest(signed: Signed) -> N
         ("in-toto", None),
     ],
 )
-def test_an_attached_document_is_the_one_that_is_signed(signed: Signed, kind: str, forged: Any) -> None:
+def test_an_attached_document_is_the_one_that_is_signed(signed: SignedText, kind: str, forged: Any) -> None:
     def change(value: dict[str, Any]) -> None:
         old = value["layers"][0]
         document = forged or json.loads(signed.blob(old)) | {"predicate": {"buildDefinition": {}}}
@@ -188,7 +188,7 @@ def test_an_attached_document_is_the_one_that_is_signed(signed: Signed, kind: st
     assert "it is not the one that is signed" in signed.refused()
 
 
-def test_an_image_does_not_have_two_manifests(signed: Signed) -> None:
+def test_an_image_does_not_have_two_manifests(signed: SignedText) -> None:
     """The signature of the second one must not stand for the first one."""
 
     def change(value: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from support.servers.httpserver import Server
 ATTESTATION = "/api/v1/builds/1/artifacts/1/attestation"
 
 
-class Locked(NamedTuple):
+class LockedDebFile(NamedTuple):
     """A locked package."""
 
     name: str
@@ -51,9 +51,9 @@ class Key:
         return {"keyid": self.id, "sig": self.private.sign(canonical_json.encode(signed)).hex()}
 
 
-def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> Locked:
+def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> LockedDebFile:
     """Return a package; `digit` makes its digest."""
-    return Locked(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
+    return LockedDebFile(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
 
 
 def link(about: Any, **changes: Any) -> dict[str, Any]:
@@ -101,10 +101,10 @@ def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str
     }
 
 
-def locked(manifest: Path) -> list[Locked]:
+def locked(manifest: Path) -> list[LockedDebFile]:
     """Return the packages of an image, by the JSON form of its manifest."""
     packages = json.loads(manifest.read_bytes())["lock"]["packages"]
-    return [Locked(*(item.get(name, "") for name in Locked._fields)) for item in packages]
+    return [LockedDebFile(*(item.get(name, "") for name in LockedDebFile._fields)) for item in packages]
 
 
 def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:

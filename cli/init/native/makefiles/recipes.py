@@ -39,7 +39,7 @@ _MAX_VALUE, _MAX_VARIABLES, _MAX_TEXT = 4096, 64, 2 << 20
 _MAX_PATTERNS, _MAX_TARGETS = 20, 20_000
 
 
-class _Rule(NamedTuple):
+class _MakeRule(NamedTuple):
     needs: list[str]
     lines: list[tuple[int, str]]
 
@@ -48,9 +48,9 @@ class Rules:
     """The rules of a Makefile that hold in each case."""
 
     def __init__(self) -> None:
-        self._rules: dict[str, list[_Rule]] = {}  # by target; also of patterns such as %.1
+        self._rules: dict[str, list[_MakeRule]] = {}  # by target; also of patterns such as %.1
         self._patterns: list[str] = []
-        self._current = _Rule([], [])
+        self._current = _MakeRule([], [])
         self._first: str | None = None
         self._left = _MAX_TEXT
 
@@ -61,9 +61,9 @@ class Rules:
             return
         rule = _RULE.match(line)
         if rule is None:
-            self._current = _Rule([], []) if line.strip() else self._current
+            self._current = _MakeRule([], []) if line.strip() else self._current
             return
-        self._current = _Rule(self._words(rule[2], values), [(number, rule[3])] if rule[3] is not None else [])
+        self._current = _MakeRule(self._words(rule[2], values), [(number, rule[3])] if rule[3] is not None else [])
         for target in self._words(rule[1], values):
             if "%" in target and len(self._patterns) < _MAX_PATTERNS:
                 self._patterns.append(target)

@@ -21,7 +21,7 @@ from fpack.builders.debian.indexes.package_index import (
 from fpack.builders.debian.indexes.table import make_table, open_table, table_file
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
-from fpack.builders.debian.relations import Provided, Relation
+from fpack.builders.debian.relations import ProvidedName, Relation
 from fpack.builders.debian.release import Release, read_release
 from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.errors import Unreachable
@@ -86,7 +86,7 @@ def test_a_package(archive: Archive, cache: IndexCache) -> None:
     assert (hello.suite, hello.archive, hello.section) == ("trixie", "debian", "misc")
     (zlib,) = opened.packages("zlib")
     assert (zlib.source, zlib.source_version) == ("zlib-src", "1.3-1")
-    assert zlib.provides == (Provided("libz", "1.3"), Provided("compress"))
+    assert zlib.provides == (ProvidedName("libz", "1.3"), ProvidedName("compress"))
     assert opened.providers("libz") == ["zlib"]
     assert opened.packages("libz") == []
     assert opened.providers("hello") == []
