@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
+from fpack.builders.machines import MACHINES
 
 
 def machine_arch() -> str:
     """Return the Debian architecture of this machine."""
     machine = os.uname().machine
-    return _MACHINES.get(machine, machine)
+    return next((arch for arch, names in MACHINES.items() if names.kernel == machine), machine)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from fpack.builders.machines import MACHINES, elf_machine
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import Globs, merged
-from fpack.builders.payload.machines import MACHINES, elf_machine
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.sandbox.spec import CONTROL
 from fpack.store.path import StorePath

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from fpack.builders.machines import MACHINES
 from fpack.builders.payload import elf, ld_paths, meta
-from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.payload.machines import MACHINES
+from fpack.builders.machines import MACHINES
 from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from fpack.builders.machines import elf_machine
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.ld_paths import default_directories
-from fpack.builders.payload.machines import elf_machine
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.payload.symlinks import resolve

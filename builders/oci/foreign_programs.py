@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.machines import MACHINES, elf_machine
 from fpack.builders.payload import meta
 from fpack.builders.payload.elf import ELF_MAGIC
 from fpack.builders.payload.globs import Globs, merged
-from fpack.builders.payload.machines import MACHINES, elf_machine
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
 from fpack.store.path import STORE, StorePath

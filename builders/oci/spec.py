@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from fpack.builders.payload.machines import MACHINES
+from fpack.builders.machines import MACHINES
 from fpack.builders.protocol import BuildError
 from fpack.light_typing import Any, NamedTuple
 from fpack.store.canonical import Value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fpack.builders.machines import MACHINES
+
 from .globs import merged
-from .machines import MACHINES
 
 CONFIGURATION = "etc/ld.so.conf.d"
 MAX_SIZE = 1 << 16  # of a configuration file

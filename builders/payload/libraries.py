@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.machines import MACHINES
 from fpack.builders.payload import elf
-from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from fpack.store.errors import StoreError
 from fpack.store.files.regular_file import open_regular

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fpack.builders.machines import kernel_name
+
 from .names import normal
 from .versions import parse as parse_version
 from .versions import satisfies, specifier
@@ -19,9 +21,6 @@ MAX_LENGTH = 20_000
 _TOKEN = re.compile(
     r"""\s*(?:(?P<word>[A-Za-z_][A-Za-z0-9_.]*)|(?P<text>"[^"]*"|'[^']*')|(?P<sign>===|==|~=|!=|<=|>=|<|>|\(|\)))"""
 )
-_MACHINES = {
-    "amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "i386": "i686", "ppc64el": "ppc64le",
-}  # fmt: skip
 _OLD_NAMES = {
     "os.name": "os_name", "sys.platform": "sys_platform", "platform.version": "platform_version",
     "platform.machine": "platform_machine", "platform.python_implementation": "platform_python_implementation",
@@ -49,7 +48,7 @@ def environment(python: str, arch: str, extras: Collection[str] = (), groups: Co
             "os_name": "posix",
             "sys_platform": "linux",
             "platform_system": "Linux",
-            "platform_machine": _MACHINES.get(arch, arch),
+            "platform_machine": kernel_name(arch),
             "platform_python_implementation": "CPython",
             "implementation_name": "cpython",
             "implementation_version": python,

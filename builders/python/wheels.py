@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from fpack.builders.machines import kernel_name
+
 _WHEEL = re.compile(
     r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl\Z"
 )
 SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
 
 
 class WheelTarget(NamedTuple):
@@ -39,7 +40,7 @@ class IndexFile(NamedTuple):
 
 def target(python: str, libc: str, arch: str) -> WheelTarget:
     """Return a target. python, libc: versions like "3.13.5" and "2.41". arch: Debian's name."""
-    return WheelTarget(_pair(python)[1], _pair(libc), _MACHINES.get(arch, arch))
+    return WheelTarget(_pair(python)[1], _pair(libc), kernel_name(arch))
 
 
 def choose(files: Iterable[IndexFile], allowed: Collection[str], target: WheelTarget) -> IndexFile | None:

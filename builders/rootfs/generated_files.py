@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fpack.builders.debian.suites import UBUNTU_VERSIONS
+from fpack.builders.machines import elf_machine
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import MERGED
 from fpack.builders.payload.ld_paths import default_directories
-from fpack.builders.payload.machines import elf_machine
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 

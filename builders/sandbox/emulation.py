@@ -28,7 +28,7 @@ def rule(elf: int, is_half: bool, is_big: bool) -> str:
 
 def rule_of(arch: str) -> str | None:
     """Return the rule for programs of a Debian architecture, or None for an unknown one."""
-    from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
+    from fpack.builders.machines import BIG_ENDIAN, HALF, MACHINES
 
     machine = MACHINES.get(arch)
     return None if machine is None else rule(machine.elf, arch in HALF, arch in BIG_ENDIAN)

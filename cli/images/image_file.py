@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.machines import MACHINES
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import ManifestReader
-from fpack.builders.payload.machines import MACHINES
 from fpack.builders.verify import documents, embedded_manifest, manifest_loading
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError

@@ -91,7 +91,7 @@ def check(package: Path, programs: Sequence[str], emulator: tuple[str, str] | No
 
     package: on disk. programs: names in its directory `bin`. emulator: of the shell.
     """
-    from fpack.builders.payload.machines import arch_of
+    from fpack.builders.machines import arch_of
     from fpack.cli.workspace import machine
 
     foreign = []

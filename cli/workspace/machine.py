@@ -8,7 +8,7 @@ import struct
 import sys
 from functools import lru_cache
 
-from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
+from fpack.builders.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.cli.errors import UsageError
 from fpack.store import processes
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.builders.payload.machines import elf_machine
+from fpack.builders.machines import elf_machine
 from fpack.cli.workspace import machine
 from support.examples import World
 from support.stores.shared import shared_store

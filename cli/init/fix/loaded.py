@@ -36,7 +36,7 @@ def lacking_packages(
     value: the package. find: returns the finder of a release, or None if nothing is to be looked up.
     """
     from fpack.builders.debian.contents.needs import SONAME, BuildNeed
-    from fpack.builders.payload.machines import elf_machine
+    from fpack.builders.machines import elf_machine
     from fpack.cli.init.introspection.loaded_libraries import lacking_sonames
     from fpack.cli.workspace.package_lookup import Packages
 

@@ -28,7 +28,7 @@ from fpack.builders.attest.rebuilders import (
 from support.servers.rebuilders import (
     ATTESTATION,
     Key,
-    LockedDebFile,
+    LockedDeb,
     attestation,
     good,
     link,
@@ -39,15 +39,15 @@ from support.servers.rebuilders import (
 )
 
 REAL = Path(__file__).parent / "rebuilderd"
-NETBASE = LockedDebFile(
+NETBASE = LockedDeb(
     "netbase", "6.5", "all", "76bafa92947ebd37b0a6f9ec6570412041f56edebc1c66d323731216d318471e",
     "pool/main/n/netbase/netbase_6.5_all.deb",
 )  # fmt: skip
-HOSTNAME = LockedDebFile(
+HOSTNAME = LockedDeb(
     "hostname", "3.25", "amd64", "9c2a27e5d4d87137211fe46631b05b2ee8892ec76aae926304e4485ba02e1015",
     "pool/main/h/hostname/hostname_3.25_amd64.deb",
 )  # fmt: skip
-DASH = LockedDebFile("dash", "0.5.12-12", "amd64", "0" * 64, "pool/main/d/dash/dash_0.5.12-12_amd64.deb")
+DASH = LockedDeb("dash", "0.5.12-12", "amd64", "0" * 64, "pool/main/d/dash/dash_0.5.12-12_amd64.deb")
 A, B, C = "https://a.example", "https://b.example", "https://c.example"
 ALICE, BOB = Key(), Key()
 HELLO = package()
@@ -428,9 +428,7 @@ def test_what_a_server_says_without_proof() -> None:
 
 
 def test_a_version_with_signs_is_asked_for_and_found() -> None:
-    about = LockedDebFile(
-        "libstdc++6", "1:14+dfsg~rc1-1", "amd64", "f" * 64, "pool/g/libstdc++6_14+dfsg~rc1-1_amd64.deb"
-    )
+    about = LockedDeb("libstdc++6", "1:14+dfsg~rc1-1", "amd64", "f" * 64, "pool/g/libstdc++6_14+dfsg~rc1-1_amd64.deb")
     assert "name=libstdc%2B%2B6&version=1%3A14%2Bdfsg~rc1-1&" in rebuilder_answers.list_path(about)
     documents = {
         (A, rebuilder_answers.list_path(about)): RebuilderAnswer(

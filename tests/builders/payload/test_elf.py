@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fpack.builders.machines import MACHINES
 from fpack.builders.payload import elf
-from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from fpack.builders.machines import MACHINES
 from fpack.builders.payload.ld_paths import configured_directories, default_directories
-from fpack.builders.payload.machines import MACHINES
 
 
 @pytest.mark.parametrize("arch", MACHINES)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
+from fpack.builders.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.builders.sandbox import emulation
 from fpack.builders.sandbox.emulation import rule, rule_of
 

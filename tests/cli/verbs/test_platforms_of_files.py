@@ -154,8 +154,8 @@ def test_a_home_is_shared_by_machines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_language_and_the_builders_name_platforms_alike() -> None:
+    from fpack.builders.machines import MACHINES
     from fpack.builders.oci.spec import architecture, platform_name
-    from fpack.builders.payload.machines import MACHINES
     from fpack.lang.evaluator import Evaluator
 
     evaluator = Evaluator(settings={"arch": "amd64"})

@@ -18,7 +18,7 @@ from support.servers.httpserver import Server
 ATTESTATION = "/api/v1/builds/1/artifacts/1/attestation"
 
 
-class LockedDebFile(NamedTuple):
+class LockedDeb(NamedTuple):
     """A locked package."""
 
     name: str
@@ -51,9 +51,9 @@ class Key:
         return {"keyid": self.id, "sig": self.private.sign(canonical_json.encode(signed)).hex()}
 
 
-def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> LockedDebFile:
+def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> LockedDeb:
     """Return a package; `digit` makes its digest."""
-    return LockedDebFile(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
+    return LockedDeb(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
 
 
 def link(about: Any, **changes: Any) -> dict[str, Any]:
@@ -101,10 +101,10 @@ def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str
     }
 
 
-def locked(manifest: Path) -> list[LockedDebFile]:
+def locked(manifest: Path) -> list[LockedDeb]:
     """Return the packages of an image, by the JSON form of its manifest."""
     packages = json.loads(manifest.read_bytes())["lock"]["packages"]
-    return [LockedDebFile(*(item.get(name, "") for name in LockedDebFile._fields)) for item in packages]
+    return [LockedDeb(*(item.get(name, "") for name in LockedDeb._fields)) for item in packages]
 
 
 def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:

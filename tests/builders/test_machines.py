@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES, arch_of
+from fpack.builders.machines import BIG_ENDIAN, HALF, MACHINES, arch_of
 
 HARD, SOFT = 0x5000400, 0x5000200
 
