@@ -188,3 +188,11 @@ def parse(
             else:
                 values[option.field] = value
     return values, arguments
+
+
+def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """Split a verb's words at the first `--`: the words before it, and the command after it, or None without `--`."""
+    if "--" not in args:
+        return list(args), None
+    at = list(args).index("--")
+    return list(args[:at]), tuple(args[at + 1 :])

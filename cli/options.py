@@ -23,6 +23,7 @@ from fpack.cli.option_table import (
     SETTING,
     TOGETHER,
     Option,
+    split,
 )  # fmt: skip
 from fpack.cli.shared_options import SharedOptions as SharedOptions
 from fpack.cli.shared_options import options as options
@@ -61,8 +62,6 @@ class WithCommand(click.Command):
     """A verb whose words after the first `--` are the command of another program, as `command_of` returns them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from fpack.cli.shells.arguments import split
-
         before, ctx.meta["fpack.command"] = split(args)
         return super().parse_args(ctx, before)
 

@@ -6,11 +6,10 @@ directories in which nobody else can replace it.
 
 from __future__ import annotations
 
-import os
-
 from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import danger, make_directories
+from fpack.xdg import base_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +19,7 @@ PROJECT_FILE = "fpack.fp"
 
 def cache_home() -> str:
     """Return the directory of data that can be recreated: parsed indexes, compiled modules, prepared shells."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return f"{home}/fpack"
+    return f"{base_directory('CACHE')}/fpack"
 
 
 def cache_directory() -> Path:
@@ -38,9 +36,7 @@ def uploads_directory() -> Path:
 
 def state_directory() -> str:
     """Return the directory of a user's data that cannot be recreated."""
-    # A relative path is ignored (XDG Base Directory Specification): it would depend on the working directory.
-    home = os.environ.get("XDG_STATE_HOME", "")
-    return f"{home if home.startswith('/') else os.path.expanduser('~/.local/state')}/fpack"
+    return f"{base_directory('STATE')}/fpack"
 
 
 def make_private_directory(path: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:

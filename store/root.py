@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from fpack.light_typing import TYPE_CHECKING
+from fpack.xdg import base_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +27,7 @@ def default_directory() -> str:
         return os.path.abspath(named)
     if os.access(SHARED, os.W_OK):
         return SHARED
-    data = os.environ.get("XDG_DATA_HOME", "")
-    # A relative path is ignored (XDG Base Directory Specification): it would depend on the working directory.
-    return f"{data if data.startswith('/') else os.path.abspath(os.path.expanduser('~/.local/share'))}/fpack"
+    return f"{os.path.abspath(base_directory('DATA'))}/fpack"
 
 
 def default_root() -> Path:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from fpack.light_typing import Any, Generic, NamedTuple, TypeVar
+from fpack.xdg import base_directory
 
 from .errors import FpackError, did_you_mean
 
@@ -80,9 +81,7 @@ class Setting(Generic[T]):
 
 def configuration_file(environ: Mapping[str, str] = os.environ) -> str:
     """Return the path of the user's configuration file."""
-    home = environ.get("XDG_CONFIG_HOME", "")
-    # A relative path is ignored (XDG Base Directory Specification): it would name a file in a stranger's project.
-    return f"{home if home.startswith('/') else environ.get('HOME', '') + '/.config'}/fpack/config.toml"
+    return f"{base_directory('CONFIG', environ)}/fpack/config.toml"
 
 
 def configuration(path: str) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from fpack.store import base32, threads
 from fpack.store.errors import StoreError
 from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
@@ -326,7 +326,7 @@ class Fetcher:
                     for piece in cache.repository.read_blob(entry, offset + size, length - size):
                         out.write(piece)
             try:
-                yield _chunks(file)
+                yield chunks(file)
             finally:
                 remove_tree(directory)  # it is used up, or wrong
 
@@ -436,9 +436,3 @@ def _transfer(record: PathRecord) -> int:
 
 def _entry(record: PathRecord) -> BlobEntry:
     return BlobEntry(PACK_TYPE, record.blob_digest, record.blob_size)
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    with open(file, "rb") as opened:
-        while piece := opened.read(CHUNK):
-            yield piece

@@ -21,7 +21,7 @@ from fpack.builders.streams.tar_writer import TarEntry
 from fpack.store.closure_file.self_reference import own_output
 from fpack.store.errors import DamagedPath
 from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import CHUNK, Directory, Node, tree_digest
+from fpack.store.files.tree import Directory, Node, chunks, tree_digest
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
 
@@ -63,7 +63,7 @@ class WrittenPack(NamedTuple):
 
     def source(self) -> BlobSource:
         """Return the blob for `Repository.write_blob`."""
-        return BlobSource(self.digest, self.size, lambda offset: _from(self.file, offset))
+        return BlobSource(self.digest, self.size, lambda offset: chunks(self.file, start=offset))
 
 
 def group(contents: Sequence[PathContent]) -> list[list[PathContent]]:
@@ -178,7 +178,7 @@ def _detached_digests(
         path = f"{disk}/{file.name}"
         inner, outer = blake3(), hashlib.sha256()
         try:
-            for piece in _from(Path(path), 0):
+            for piece in chunks(path):
                 check()
                 inner.update(piece)
                 outer.update(piece)
@@ -230,10 +230,3 @@ def _node(members: Sequence[TarEntry], digests: dict[str, tuple[bytes, bytes]]) 
             parent = below
         parent[name] = node
     return root
-
-
-def _from(file: Path, offset: int) -> Iterator[bytes]:
-    with open(file, "rb") as opened:
-        opened.seek(offset)
-        while piece := opened.read(CHUNK):
-            yield piece

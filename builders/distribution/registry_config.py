@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from fpack.store.errors import FpackError
 from fpack.store.files.presence import is_present
+from fpack.xdg import base_directory
 
 from .reference import Reference
 
@@ -80,9 +81,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[str]:
     if given := environ.get("CONTAINERS_REGISTRIES_CONF"):
         yield given
         return
-    home = environ.get("HOME") or os.path.expanduser("~")
-    config = environ.get("XDG_CONFIG_HOME") or ""
-    own = f"{config if config.startswith('/') else f'{home}/.config'}/containers"
+    own = f"{base_directory('CONFIG', environ)}/containers"
     system = "/etc/containers"
     yield f"{own}/registries.conf" if is_present(f"{own}/registries.conf") else f"{system}/registries.conf"
     for directory in (f"{system}/registries.conf.d", f"{own}/registries.conf.d"):

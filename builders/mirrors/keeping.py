@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository, RepositoryError
 from fpack.store import threads
+from fpack.store.files.tree import chunks
 
 from . import pages
 from .kept_lock import CONFIG, LOCK_TAG, USE_TAG, KeptFile, KeptLock, encode_config, identities, lock_tag, use_tag
@@ -23,7 +24,6 @@ from .kept_lock import CONFIG, LOCK_TAG, USE_TAG, KeptFile, KeptLock, encode_con
 WORKERS = 8  # transfers at a time
 RECENT = 3  # kept locks of a repository whose tables are read before another one is kept
 ATTEMPTS = 3
-_CHUNK = 1 << 20  # bytes
 _KEEPS_LESS = ("file:", "s3:")  # names of repositories that keep a manifest without its blobs
 
 
@@ -193,14 +193,7 @@ def describe_file(path: Path, name: str, aliases: tuple[str, ...] = ()) -> KeptF
 
 def blob_source(file: KeptFile, path: Path) -> BlobSource:
     """Return the blob of a file, to write it from a file on this machine."""
-    return BlobSource(file.digest, file.size, lambda offset: _chunks(path, offset))
-
-
-def _chunks(path: Path, offset: int) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        file.seek(offset)
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    return BlobSource(file.digest, file.size, lambda offset: chunks(path, start=offset))
 
 
 def _write_data(repository: Repository, media_type: str, data: bytes) -> BlobEntry:

@@ -16,7 +16,7 @@ from fpack.builders.manifest.format import Blob
 from fpack.builders.streams import strict_json
 
 from .findings import BLOB, VerifyError
-from .image_archive import ImageArchive
+from .image_archive import ImageArchive, pieces
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -61,10 +61,7 @@ def read(archive: ImageArchive, name: str, limit: int = MAX_DOCUMENT) -> JsonDoc
     size = archive.sizes[name]
     if size > limit:
         raise BadDocument(name, f"it has {size} bytes; the limit is {limit}")
-    data = b""
-    with archive.open(name) as file:
-        while len(data) < size and (chunk := file.read(size - len(data))):
-            data += chunk
+    data = b"".join(pieces(archive, name))
     return JsonDocument(parse(data, name), f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
 
 

@@ -18,13 +18,12 @@ from fpack.store.errors import FpackError
 from . import documents
 from .documents import BadDocument, blob_name, descriptor, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
-from .image_archive import ImageArchive
+from .image_archive import ImageArchive, pieces
 
 MAX_LIST = 1 << 20  # bytes
 MAX_MANIFESTS = 64
 MAX_DOCUMENT = 64 << 20  # of one that is attached
 MAX_MANIFEST_BYTES = 4 * MAX_SIZE  # of all manifests together, decompressed
-CHUNK = 1 << 18  # bytes
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
 
@@ -85,7 +84,7 @@ def blob(archive: ImageArchive, entry: Any, media_type: str, most: int) -> bytes
     size = archive.sizes.get(name)
     if size != about.size or size > most:
         raise BadDocument(name, f"it has {size} bytes; its descriptor says {about.size}, and {most} are the most")
-    data = b"".join(_chunks(archive, name))
+    data = b"".join(pieces(archive, name))
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != about.digest:
         raise BadDocument(name, "its content does not match its digest")
     return data
@@ -147,7 +146,7 @@ def _data(archive: ImageArchive, blob: Blob) -> bytes:
     if size != blob.size:
         raise BadDocument(name, f"the manifest has {size} bytes; its descriptor says {blob.size}")
     sha256 = hashlib.sha256()
-    for chunk in _chunks(archive, name):
+    for chunk in pieces(archive, name):
         sha256.update(chunk)
     if f"sha256:{sha256.hexdigest()}" != blob.digest:
         raise BadDocument(name, "the manifest's content does not match its digest")
@@ -165,14 +164,6 @@ def _data(archive: ImageArchive, blob: Blob) -> bytes:
 def _unpacked(archive: ImageArchive, name: str) -> Iterator[bytes]:
     with archive.open(name) as file:
         yield from blocks(Section(file, archive.sizes[name]), "zst")
-
-
-def _chunks(archive: ImageArchive, name: str) -> Iterator[bytes]:
-    left = archive.sizes[name]
-    with archive.open(name) as file:
-        while left and (chunk := file.read(min(left, CHUNK))):
-            left -= len(chunk)
-            yield chunk
 
 
 class Referrers:
@@ -284,7 +275,7 @@ class Referrers:
             return
         self._hashed.add(name)
         sha256 = hashlib.sha256()
-        for chunk in _chunks(self._archive, name):
+        for chunk in pieces(self._archive, name):
             sha256.update(chunk)
         if f"sha256:{sha256.hexdigest()}" != blob.digest:
             self._report.add(BLOB, name, f"the blob's content has the digest sha256:{sha256.hexdigest()}")

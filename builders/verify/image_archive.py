@@ -64,6 +64,15 @@ def open_archive(path: ImageLocation, report: Report) -> ImageArchive:
         raise VerifyError("The image cannot be read", where=str(path), why=error.strerror or "") from None
 
 
+def pieces(archive: ImageArchive, name: str) -> Iterator[bytes]:
+    """Yield the content of a file of an archive: at most as many bytes as its `sizes` say."""
+    left = archive.sizes[name]
+    with archive.open(name) as file:
+        while left and (piece := file.read(min(left, CHUNK))):
+            left -= len(piece)
+            yield piece
+
+
 class LayoutArchive:
     """A layout in a directory. Symlinks in it are not followed, so all blobs must lie in it."""
 

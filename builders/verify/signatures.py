@@ -17,7 +17,7 @@ from fpack.builders.streams import strict_json
 from . import embedded_manifest
 from .documents import blob_name, shown
 from .findings import SIGNATURE, Report
-from .image_archive import ImageArchive
+from .image_archive import ImageArchive, pieces
 
 MAX_LAYERS = 256
 MAX_BYTES = 256 << 20  # of all signed documents together
@@ -196,11 +196,7 @@ class SignatureCheck:
         if size > limit or size > self._left:
             raise EnvelopeError("A signed document is too large", where=where, why=f"it has {size} bytes")
         self._left -= size
-        data = bytearray()
-        with self._archive.open(where) as file:
-            while len(data) < size and (chunk := file.read(size - len(data))):
-                data += chunk
-        return bytes(data)
+        return b"".join(pieces(self._archive, where))
 
     def _is_known(self, keys: Sequence[PublicKey]) -> bool:
         self._others += not keys

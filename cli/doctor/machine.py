@@ -18,6 +18,7 @@ from typing import NamedTuple
 from fpack.store import processes
 from fpack.store.errors import FpackError
 from fpack.store.files import mounts
+from fpack.xdg import base_directory
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 LOW, VERY_LOW = 2_000_000_000, 200_000_000  # bytes of free space
@@ -212,10 +213,7 @@ def _podman(proc: Path, sys: Path, environ: Mapping[str, str], uid: int) -> Iter
 
 
 def _own_conf(environ: Mapping[str, str]) -> str:
-    if environ.get("CONTAINERS_CONF"):
-        return environ["CONTAINERS_CONF"]
-    home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '~')}/.config"
-    return f"{home}/containers/containers.conf"
+    return environ.get("CONTAINERS_CONF") or f"{base_directory('CONFIG', environ)}/containers/containers.conf"
 
 
 def _containers_conf(environ: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from fpack.cli.option_table import RUN, SHELL
+from fpack.cli.option_table import RUN, SHELL, split
 from fpack.cli.option_table import parse as parse_options
 from fpack.light_typing import Any, NamedTuple
 
@@ -32,14 +32,6 @@ class ShellRequest(NamedTuple):
     arch: str = ""
     services: bool = True
     print_env: str = ""
-
-
-def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
-    """Split a verb's words at the first `--`: the words before it, and the command after it, or None without `--`."""
-    if "--" not in args:
-        return list(args), None
-    at = list(args).index("--")
-    return list(args[:at]), tuple(args[at + 1 :])
 
 
 def parse(argv: Sequence[str]) -> ShellRequest | None:

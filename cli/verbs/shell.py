@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.option_table import SHELL
-from fpack.cli.shells.arguments import split
+from fpack.cli.option_table import SHELL, split
 
 
 class _ShellCommand(shared.WithCommand):

@@ -148,10 +148,16 @@ def hash_open(fd: int, size: int) -> tuple[bytes, int]:
     return hasher.digest(), size
 
 
-def chunks(path: str | bytes | os.PathLike[str], check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
-    """Yield the content of a file on disk in pieces of at most CHUNK bytes. check: called after each piece is read."""
+def chunks(
+    path: str | bytes | os.PathLike[str], check: Callable[[], None] = lambda: None, start: int = 0
+) -> Iterator[bytes]:
+    """Yield the content of a file on disk from an offset on, in pieces of at most CHUNK bytes.
+
+    check: called after each piece is read.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        os.lseek(fd, start, os.SEEK_SET)
         yield from pieces(fd, check)
     finally:
         os.close(fd)

@@ -27,6 +27,7 @@ from .tree import (
     Node,
     check_entry,
     check_target,
+    pieces,
     split,
     tree_digest,
     tree_size,
@@ -138,7 +139,7 @@ class TreeWriter:
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
         """Write a file with the content of the descriptor `source`. The kernel copies large files."""
         if os.fstat(source).st_size < _LARGE:
-            return self.file(path, _pieces(source), executable)
+            return self.file(path, pieces(source), executable)
         directory, name, target = self._slot(path)
         fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -147,7 +148,7 @@ class TreeWriter:
                 # Hash the copy, because the original may change meanwhile.
                 hasher = blake3()
                 os.lseek(fd, 0, os.SEEK_SET)
-                for piece in _pieces(fd):
+                for piece in pieces(fd):
                     hasher.update(piece)
                 os.fchmod(fd, 0o555 if executable else 0o444)
                 os.utime(fd, _TIMES)
@@ -346,7 +347,7 @@ def _seal(path: str | bytes) -> None:
 def _content(source: Path) -> Iterator[bytes]:
     fd = open_stored(source)
     try:
-        yield from _pieces(fd)
+        yield from pieces(fd)
     finally:
         os.close(fd)
 
@@ -366,11 +367,6 @@ def joined(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
             block, filled = [], 0
     if block:
         yield b"".join(block)
-
-
-def _pieces(fd: int) -> Iterator[bytes]:
-    while piece := os.read(fd, CHUNK):
-        yield piece
 
 
 def _copy(source: int, fd: int) -> int:

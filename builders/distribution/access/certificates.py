@@ -12,19 +12,15 @@ from collections.abc import Mapping
 
 from fpack.builders.distribution.protocol import RepositoryError
 from fpack.builders.net.connections import system_context
+from fpack.xdg import base_directory
 
 
 def directories(authority: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the directories of certificates for a host with its port, the most specific first."""
     if "/" in authority or authority in ("", ".", ".."):
         return []
-    home = environ.get("HOME") or os.path.expanduser("~")
-    config = environ.get("XDG_CONFIG_HOME") or ""
-    tops = (
-        f"{config if config.startswith('/') else f'{home}/.config'}/containers/certs.d",
-        "/etc/containers/certs.d",
-        "/etc/docker/certs.d",
-    )
+    own = f"{base_directory('CONFIG', environ)}/containers/certs.d"
+    tops = (own, "/etc/containers/certs.d", "/etc/docker/certs.d")
     return [f"{top}/{authority}" for top in tops]
 
 

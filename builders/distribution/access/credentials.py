@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from fpack.store import processes
 from fpack.store.errors import FpackError, one_line
+from fpack.xdg import base_directory
 
 MAX_FILE = 4 << 20  # bytes
 MAX_SECRET = 64 << 10  # bytes
@@ -78,8 +79,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[str]:
         return
     run = environ.get("XDG_RUNTIME_DIR") or ""
     yield f"{run}/containers/auth.json" if run.startswith("/") else f"/run/containers/{os.getuid()}/auth.json"
-    config = environ.get("XDG_CONFIG_HOME") or ""
-    yield f"{config if config.startswith('/') else f'{home}/.config'}/containers/auth.json"
+    yield f"{base_directory('CONFIG', environ)}/containers/auth.json"
     yield f"{environ.get('DOCKER_CONFIG') or f'{home}/.docker'}/config.json"
     yield f"{home}/.dockercfg"
 

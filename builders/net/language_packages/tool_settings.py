@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from fpack.builders.net.origins import is_local
 from fpack.store import processes
+from fpack.xdg import base_directory
 
 SECONDS = 30  # until the tool must have answered
 _MENTIONED = re.compile(r"\$\{(\w+)\??\}")
@@ -116,8 +117,7 @@ def _go_settings() -> dict[str, str]:
     found = _output("go", ["env", *names]).splitlines()
     if len(found) == len(names):
         return {name: value for name, value in zip(names, found, strict=True) if value}
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    file = Path(os.environ.get("GOENV") or f"{config}/go/env")
+    file = Path(os.environ.get("GOENV") or f"{base_directory('CONFIG')}/go/env")
     try:
         own = variables_of(file.read_text("utf-8", "replace"))
     except OSError:

@@ -20,7 +20,7 @@ from fpack.builders.streams.output_file import errors, replacing
 from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
-from fpack.builders.verify.image_archive import open_archive
+from fpack.builders.verify.image_archive import open_archive, pieces
 from fpack.store.files.writer import write_all
 
 from .signed_image import SignedImage
@@ -103,7 +103,7 @@ class SignedFile(SignedImage):
     def _copy(self, source: _ArchivedFile, fd: int) -> None:
         """Copy a file. Raise VerifyError if a blob does not have its digest, since the file changed meanwhile."""
         sha256, left = hashlib.sha256(), source.size
-        for piece in self.pieces(source.name, source.size):
+        for piece in pieces(self.archive, source.name):
             left -= len(piece)
             sha256.update(piece)
             write_all(fd, piece)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +14,7 @@ from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.manifest.format import Blob
 from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
-from fpack.builders.verify.image_archive import ImageArchive
-
-_CHUNK = 1 << 20  # bytes
+from fpack.builders.verify.image_archive import ImageArchive, pieces
 
 
 class SignedImage(ABC):
@@ -65,17 +63,10 @@ class SignedImage(ABC):
     def read(self, blob: Blob) -> bytes:
         """Read a blob of the archive. Raise BadDocument if it does not have its digest."""
         name = blob_name(blob.digest)
-        data = b"".join(self.pieces(name, self.archive.sizes.get(name, 0)))
+        data = b"".join(pieces(self.archive, name)) if name in self.archive.sizes else b""
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
             raise BadDocument(name, "the blob's content does not match its digest")
         return data
-
-    def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """Yield the content of a file of the archive, up to a size."""
-        with self.archive.open(name) as file:
-            while size and (piece := file.read(min(_CHUNK, size))):
-                size -= len(piece)
-                yield piece
 
     @abstractmethod
     def write(
