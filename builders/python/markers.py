@@ -1,6 +1,7 @@
 """Evaluate environment markers (PEP 508, with the sets of PEP 751) for the system that a build is for.
 
-Markers come from untrusted files, so nesting is bounded and nothing is evaluated as code.
+Markers come from untrusted files, so nesting is bounded and nothing is evaluated as code. packaging is not used: see
+versions.py. It also searches `python_version in "3.10 3.11"` as text, so that Python 3.1 would match.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Choose the file of a Python package that suits a system, by the names of wheels (PEP 425, PEP 600)."""
+"""Choose the file of a Python package that suits a system, by the names of wheels (PEP 425, PEP 600).
+
+packaging.tags lists the tags of the Python that runs it. The system here is that of the build, which may be another.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 The words are those after `fpack` up to the cursor; the last one may be empty. The first line of the answer tells the
 shell what to do (`plain`; `nospace`: add no space; `files`, `dirs`: complete these itself). Each further line is a
 candidate and, after a tab, its description. Nothing is fetched or built, and errors are never reported.
+
+click.shell_completion is not used: it knows no candidates without a space after them, such as `debian.`, and its bash
+script does not join the words that bash splits at `=` and `:`, as in `--compress=zstd:19`.
 """
 
 from __future__ import annotations
