@@ -292,25 +292,17 @@ class Database(JournaledConnection):
             db.executemany("INSERT OR IGNORE INTO temporary_roots (session, path) VALUES (?, ?)", rows)
         return True
 
-    def insert_path(
-        self,
-        db: sqlite3.Connection,
-        path: StorePath,
-        tree: bytes,
-        size: int,
-        now: int,
-        refs: list[bytes],
-        *,
-        durable: bool = True,
-    ) -> bytes:
-        """Make a path valid, within a transaction. Return its 20-byte hash. durable: `sync` has to sync the row."""
-        hash_ = base32.decode(path.hash)
-        row = (hash_, path.name, tree, size, now, b"".join(sorted(refs)))
+    def insert_paths(
+        self, db: sqlite3.Connection, rows: Sequence[tuple[bytes, str, bytes, int, int, bytes]], *, durable: bool = True
+    ) -> None:
+        """Make paths valid, within a transaction: (hash, name, tree, size, time, sorted hashes of references, joined).
+
+        durable: `sync` has to sync the rows.
+        """
         query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
-        if db.execute(query, row).rowcount > 0:
+        if db.executemany(query, rows).rowcount > 0:
             self._is_unsynced |= durable
-            self._log("path", *row)
-        return hash_
+            self._rows_to_log += [("path", *row) for row in rows]
 
     def insert_unsynced(self, db: sqlite3.Connection, session: str, hashes: Iterable[bytes]) -> None:
         """Record that the trees of paths may not be on the disk before the session has synced them."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from fpack.light_typing import TYPE_CHECKING
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
-from fpack.store.files.placement import discard, place
+from fpack.store.files.placement import discard, place_over
 from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
@@ -356,7 +356,8 @@ class Store:
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
         with path_locks(self.root, (path for *_, path in made)):
-            valid = {info.path for info in self.database.infos(base32.decode(path.hash) for *_, path in made).values()}
+            own = {path: base32.decode(path.hash) for *_, path in made}
+            valid = {info.path for info in self.database.infos(own.values()).values()}
             new = [
                 (path, entry.writer)
                 for entry, _, _, path in made
@@ -368,27 +369,31 @@ class Store:
                     deferred = False
                     self._written.sync()  # a tree that was lost is valid as soon as it has its place
                 for path, writer in placed.items():
-                    self._place(path, writer)
+                    place_over(self.root, writer.disk, self._prefix + path.base)
                 if not deferred:
                     self._written.sync()  # covers the trees and their names; a tree without a row is not valid
             with self.database.transaction() as db:
                 now = self.database.time()
-                wanted = {other: base32.decode(other.hash) for _, _, others, _ in made for other in others}
+                others = {other for _, _, references, _ in made for other in references}
+                wanted = {other: own.get(other) or base32.decode(other.hash) for other in others}
                 there = self.database.references(wanted.values())
                 known = {other: hash_ for other, hash_ in wanted.items() if hash_ in there}  # hashes of valid paths
+                rows = []
                 for entry, tree, references, path in made:
                     if not known.keys() >= set(references):
                         raise StoreError(f"{path} references a path that is not in the store")
-                    hashes = [known[reference] for reference in references]
-                    size = entry.writer.size
-                    known[path] = self.database.insert_path(db, path, tree, size, now, hashes, durable=not deferred)
+                    hashes = sorted([known[reference] for reference in references])
+                    known[path] = own[path]
+                    rows.append((own[path], path.name, tree, entry.writer.size, now, b"".join(hashes)))
+                self.database.insert_paths(db, rows, durable=not deferred)
+                for entry, _, _, path in made:
                     if entry.output is not None:
                         self._record(db, key, entry.output, path)
                 if deferred and placed:
                     self._is_owing = True
                     self.database.insert_unsynced(db, self.session.name, [known[path] for path in placed])
-                rows = [(self.session.name, known[path]) for *_, path in made]
-                db.executemany("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", rows)
+                kept = [(self.session.name, hash_) for hash_ in own.values()]
+                db.executemany("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", kept)
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(now, entry.output.derivation, path))
@@ -426,16 +431,6 @@ class Store:
         if planned and not db.execute("SELECT 1 FROM derivations WHERE digest = ?", [output.derivation]).fetchone():
             # gc deleted the row, which an earlier process had written.
             self.database.insert_derivations(db, self._planned)
-
-    def _place(self, path: StorePath, writer: TreeWriter) -> None:
-        """Rename a finished tree to its path, where something may be left. The caller holds the path's lock."""
-        target = self._prefix + path.base
-        if is_present(target):
-            # A crash left the tree, or a running gc has not deleted it yet.
-            discarded = discard(self.root, target)
-            with contextlib.suppress(OSError):  # the next sweep deletes the tree
-                remove_tree(discarded)
-        place(writer.disk, target)
 
     def discard(self, path: str | Path) -> Path:
         """Move a file or directory of the store to the trash. Return its new path."""

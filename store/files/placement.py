@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from .pool import MTIME
 from .remove import remove_tree
+
+# Errors of a rename to a path that exists. A file, or an empty directory, is replaced by one of its kind.
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 def place(tree: Path, target: str | Path) -> None:
@@ -21,6 +25,20 @@ def place(tree: Path, target: str | Path) -> None:
     if is_directory:
         os.chmod(target, 0o555)
         os.utime(target, (MTIME, MTIME))
+
+
+def place_over(root: Path, tree: Path, target: str) -> None:
+    """Place a tree where something may be left, which goes to the trash of the store at `root` and is deleted."""
+    try:
+        place(tree, target)
+    except OSError as error:
+        if error.errno not in _OCCUPIED:
+            raise
+        # A crash left it, or a running gc has not deleted it yet.
+        discarded = discard(root, target)
+        with contextlib.suppress(OSError):  # the next sweep deletes the tree
+            remove_tree(discarded)
+        place(tree, target)
 
 
 def make_movable(tree: Path) -> None:

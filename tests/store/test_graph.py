@@ -22,8 +22,9 @@ def database(path: Path, references: list[list[int]]) -> list[StorePath]:
     paths = [StorePath(base32.encode(hash_), f"p{number}") for number, hash_ in enumerate(hashes)]
     found = Database(path)
     with found.transaction() as db:
-        for store_path, below in zip(paths, references, strict=True):
-            found.insert_path(db, store_path, bytes(32), 1, 1, [hashes[number] for number in below])
+        for hash_, store_path, below in zip(hashes, paths, references, strict=True):
+            joined = b"".join(sorted(hashes[number] for number in below))
+            found.insert_paths(db, [(hash_, store_path.name, bytes(32), 1, 1, joined)])
     found.close()
     return paths
 
