@@ -81,10 +81,11 @@ def encode_ordered(value: Value) -> bytes:
     return packed
 
 
-def decode(data: bytes, most: int | None = None) -> Value:
+def decode(data: bytes, most: int | None = None, *, is_flat: bool = False) -> Value:
     """Return the value that `data` encodes. Raise NotCanonical if `data` is not a canonical encoding.
 
-    most: the number of values in it, for data of others: a value of one byte takes up to 150 bytes of memory.
+    most: the number of values in it, for data of others: a value of one byte takes up to 150 bytes of memory. is_flat:
+    the caller refuses values with maps or floats, which are then not compared with their canonical form.
     """
     import msgpack
 
@@ -94,7 +95,7 @@ def decode(data: bytes, most: int | None = None) -> Value:
         value = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except Exception as error:
         raise NotCanonical("Bytes are not a msgpack value", why=str(error) or error.__class__.__name__) from None
-    if encode(value) != data:
+    if (encode_ordered if is_flat else encode)(value) != data:
         raise NotCanonical("Bytes are a msgpack value, but not in its canonical form")
     return value
 

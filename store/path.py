@@ -66,7 +66,7 @@ def parse(text: str) -> StorePath:
 
 def make(name: str, tree: bytes, references: list[StorePath]) -> StorePath:
     """Return the content-addressed path of a tree: 160 bits of BLAKE3 over name, tree digest and sorted references."""
-    body = canonical.encode(["fpack path 1", check_name(name), tree, sorted(str(r) for r in references)])
+    body = canonical.encode_ordered(["fpack path 1", check_name(name), tree, sorted(str(r) for r in references)])
     return StorePath(base32.encode(blake3(body).digest(HASH_BYTES)), name)
 
 

@@ -6,8 +6,9 @@ the hash in its path; one with `output`, of a tree that mentions its own path, p
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
 
+from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import InvalidName, NotCanonical
@@ -91,7 +92,7 @@ class PathRecord(NamedTuple):
 def decode_record(base: str, data: bytes) -> PathRecord:
     """Return the record of a path. Raise BadIndex if it is not valid."""
     try:
-        value = canonical.decode(data, _MAX_VALUES)
+        value = canonical.decode(data, _MAX_VALUES, is_flat=True)
         tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day, *more = value
         numbers = (size, blob_size, offset, length, raw, day)
         if (
@@ -139,6 +140,7 @@ def _files(more: list[object]) -> tuple[DetachedFile, ...]:
     return tuple(files)
 
 
+@lru_cache(1 << 14)  # most paths are named by several records
 def _path(text: object) -> StorePath:
     if text.__class__ is not str:
         raise ValueError("a path is not a text")
