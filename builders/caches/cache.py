@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from fpack.builders.attest.keys import PublicKey
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, NotThere, Repository, RepositoryError
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import threads
 from fpack.store.files import replace
 from fpack.store.path import StorePath
@@ -29,6 +28,9 @@ from .format.index import Index, IndexTag, parse_tag, tag_of
 from .format.records import PathRecord
 from .format.statements import Realisation, decode_claims
 from .seen import CacheMemory
+
+if TYPE_CHECKING:
+    from fpack.builders.attest.keys import PublicKey
 
 _WORKERS = 8  # indexes that are read at a time
 _FUTURE = 86_400_000  # milliseconds by which a signer's clock may be ahead
@@ -73,7 +75,7 @@ class Cache:
         self.repository = repository
         self.memory = CacheMemory(files.memory, address)
         self._copies = files.copies
-        self._is_here = isinstance(repository, DirectoryRepository)  # its files need no copies
+        self.is_here = isinstance(repository, DirectoryRepository)  # its files need no copies
         self._keys = {key.spki: key for key in keys}
         self._max_age = max_age
         self._warn = warn
@@ -140,7 +142,7 @@ class Cache:
 
     def _load_all(self, tags: Sequence[IndexTag]) -> Iterator[Index | BadIndex | None]:
         """Load indexes, several at a time if the cache is not a directory, whose files need no waiting."""
-        if self._is_here:
+        if self.is_here:
             yield from map(self._load, tags)
             return
         with threads.Workers(_WORKERS, "cache index") as workers:
@@ -169,7 +171,7 @@ class Cache:
 
     def _copy(self, tag: IndexTag) -> bytes | None:
         """Return the copy of an index on this machine, or None."""
-        if self._is_here:
+        if self.is_here:
             return None
         with contextlib.suppress(OSError), open(self._copies / tag.digest, "rb") as file:
             blob = file.read(tag.size + 1)
@@ -178,7 +180,7 @@ class Cache:
         return None
 
     def _keep(self, tag: IndexTag, blob: bytes) -> None:
-        if self._is_here:
+        if self.is_here:
             return
         with contextlib.suppress(OSError):  # the copy only saves a request
             os.makedirs(self._copies, 0o700, exist_ok=True)

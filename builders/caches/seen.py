@@ -13,8 +13,8 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from fpack.light_typing import Any
 from fpack.store import DAY
 from fpack.store.files import replace
 from fpack.store.locks import FileLock

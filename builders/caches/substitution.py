@@ -11,11 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import RepositoryError
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import derivation as derivations
 from fpack.store import threads
 from fpack.store.derivation import Output
@@ -30,6 +29,7 @@ from .format.errors import CacheError
 from .format.statements import Realisation, derivation_id, resolved_id
 
 if TYPE_CHECKING:
+    from fpack.builders.attest.keys import PrivateKey
     from fpack.builders.scheduler.substitution import MadePaths
 
     from .claims import BuildClaims

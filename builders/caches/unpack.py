@@ -11,10 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from fpack.builders.streams import plain_tar, tar_reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
+from fpack.light_typing import Any
 from fpack.store.closure_file.self_reference import OwnName, ReplacingHasher, replaced_digest
 from fpack.store.errors import BadTree
 from fpack.store.files.pool import FileNode

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+
+from fpack.light_typing import Generic, TypeVar
 
 MOST = 32 << 20  # bytes that wait before a reader waits, too
 

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 
 from .reference import BadReference, Reference, is_reference, parse_reference

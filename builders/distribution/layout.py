@@ -18,8 +18,8 @@ import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from fpack.light_typing import Any
 from fpack.store.files import replace
 from fpack.store.files.disk_errors import path_of
 from fpack.store.files.sync import sync_directory

@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from fpack.builders.streams import strict_json
+from fpack.light_typing import Any
 
 from .names import digest_of, is_digest, is_tag
 from .protocol import BlobEntry, Corrupt, ManifestDocument, RepositoryError

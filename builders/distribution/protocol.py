@@ -8,8 +8,8 @@ is an OCI layout in a directory, below a URL, or in a bucket. One conformance su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
 
+from fpack.light_typing import Any, NamedTuple, Protocol
 from fpack.store.errors import FpackError
 
 

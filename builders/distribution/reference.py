@@ -7,8 +7,8 @@ name is never looked up in a place that the user did not name.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import FpackError
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

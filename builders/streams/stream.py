@@ -6,8 +6,8 @@ Memory use is limited to a few blocks and the decoder's window for any input.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
 
+from fpack.light_typing import Any, BinaryIO
 from fpack.store.errors import FpackError
 
 READ = 1 << 16  # bytes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+
+from fpack.light_typing import Any, NoReturn
 
 MAX_VALUES = 2_500_000  # each takes up to 150 bytes of memory, and 3 bytes of a document
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 from .stream import ArchiveError, Stream
 

@@ -10,6 +10,7 @@ from fpack.light_typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fpack.builders.caches.cache import Cache
     from fpack.builders.caches.substitution import CacheSubstituter
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
@@ -23,11 +24,17 @@ def run(targets: Sequence[str], addresses: Sequence[str], link: Path | None, as_
     from fpack.cli.store.links import check_link, keep_by_link
     from fpack.cli.ui.render import note
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store import threads
 
     if link is not None:
         check_link(link)
     with Workspace(shared.options(rest)) as workspace:
-        substituter = _substituter(workspace, addresses)
+        opening = threads.start(lambda: workspace.store, "store")  # a new one waits for the disk
+        try:
+            caches = _caches(addresses)
+        finally:
+            opening.wait()
+        substituter = _substituter(workspace, caches)
         try:
             paths = [path for text in targets or (None,) for path in _pull(workspace, substituter, text)]
             fetched = len(substituter.used)
@@ -46,18 +53,25 @@ def run(targets: Sequence[str], addresses: Sequence[str], link: Path | None, as_
     return 0
 
 
-def _substituter(workspace: Workspace, addresses: Sequence[str]) -> CacheSubstituter:
-    from fpack.builders.caches.substitution import CacheSubstituter
-    from fpack.builders.kinds.table import generation
+def _caches(addresses: Sequence[str]) -> list[Cache]:
+    import fpack.builders.caches.substitution  # noqa: F401  # loaded while the store is opened
     from fpack.cli.errors import UsageError
-    from fpack.cli.ui.render import warn
     from fpack.cli.workspace.caches.opener import open_cache
-    from fpack.store.errors import printable
-    from fpack.store.settings import CACHE_THRESHOLD, CACHES
+    from fpack.store.settings import CACHES
 
     caches = [open_cache(address) for address in dict.fromkeys(addresses or CACHES.find())]
     if not caches:
         raise UsageError("No cache is named", hint="give --from URL, or the setting caches")
+    return caches
+
+
+def _substituter(workspace: Workspace, caches: Sequence[Cache]) -> CacheSubstituter:
+    from fpack.builders.caches.substitution import CacheSubstituter
+    from fpack.builders.kinds.table import generation
+    from fpack.cli.ui.render import warn
+    from fpack.store.errors import printable
+    from fpack.store.settings import CACHE_THRESHOLD
+
     return CacheSubstituter(
         workspace.store,
         caches,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpack.store.path import StorePath

@@ -6,7 +6,7 @@ builds only what its caller asks for, and nothing inside of a scalar.
 
 from __future__ import annotations
 
-from typing import Any
+from fpack.light_typing import Any
 
 
 class BoundedReader:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import NotCanonical

@@ -8,16 +8,18 @@ new. Statements are never changed: a compacted index carries those of others as 
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 from blake3 import blake3
-from fpack.builders.attest.keys import ED25519, PrivateKey, PublicKey
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import canonical
 from fpack.store.errors import InvalidName, NotCanonical
 from fpack.store.path import parse
 
 from .bounded import BoundedReader
 from .errors import BadIndex, CacheError
+
+if TYPE_CHECKING:
+    from fpack.builders.attest.keys import PrivateKey
 
 _DOMAIN = b"fpack cache realisations 1\0"
 FORMAT = "fpack cache realisations 1"
@@ -49,6 +51,8 @@ class SignedStatement(NamedTuple):
 
     def is_signed(self) -> bool:
         """Return whether the named key signed the statement."""
+        from fpack.builders.attest.keys import ED25519, PublicKey  # a fetch of store paths compares no signatures
+
         return PublicKey(ED25519, self.spki).verifies(self.signature, _DOMAIN + self.payload)
 
 
@@ -72,6 +76,8 @@ def derivation_id(generation: int, digest: bytes) -> bytes:
 
 def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> SignedStatement:
     """Return a signed statement. Raise CacheError if the key is not an Ed25519 key."""
+    from fpack.builders.attest.keys import ED25519
+
     if key.public.kind != ED25519:
         raise CacheError(
             "The key cannot sign for a cache", where=key.public.name, why="caches use Ed25519 keys",

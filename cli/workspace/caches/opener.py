@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import cache_directory, make_private_directory, state_directory, uploads_directory
 from fpack.cli.ui.render import warn
 from fpack.cli.workspace.caches.confirmed_addresses import CACHES as CONFIRMED
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import printable
 from fpack.store.settings import (
     CACHE_KEYS,
