@@ -11,69 +11,68 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Denied, RepositoryError, Unavailable
+from fpack.light_typing import NamedTuple
 from fpack.store import base32, threads
 from fpack.store.errors import StoreError
-from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
+from fpack.store.sessions import deferred_names
+from fpack.store.sessions.deferred_names import UnnamedFiles
 from fpack.store.sessions.registration import FinishedOutput
 from fpack.store.store import Store
 
-from . import parallel_unpack
+from . import parallel_unpack, ranges
 from .cache import Cache
 from .cache_set import CacheSet
 from .format.errors import BadContent, CacheError
-from .format.index import PACK, PACK_TYPE
+from .format.index import PACK_TYPE
 from .format.records import DetachedFile, PathRecord
 from .pieces import Pieces
+from .ranges import CachedPath
 from .unpack import unpack
 from .unpack_queue import UnpackQueue
 
 WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a range that is stored while it arrives, so that a later command continues
-_GAP = 64 << 10  # unwanted bytes between two wanted ranges that are read and dropped
-_EARLY = 192  # paths that are made valid while as many others are still read, so that the disk works meanwhile
+_EARLY = 96  # paths that are made valid while as many others are still read
+_NEVER = 1 << 62
 _BATCH = 512  # paths that are made valid in one transaction, under their locks
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
-class _CachedPath(NamedTuple):
-    """A store path with the cache to read it from. The record names the range of a blob that has the path's tree."""
-
-    cache: Cache
-    record: PathRecord
-
-
 class _Read(NamedTuple):
     """A path whose bytes were read."""
 
-    cached: _CachedPath
+    cached: CachedPath
     data: memoryview
 
 
 class _PathTree:
-    """The tree of a path, which one thread writes and several may wait for."""
+    """The tree of a path, which one thread writes and several may wait for. writer: set when it is written."""
+
+    __slots__ = ("error", "registered", "writer")
 
     def __init__(self) -> None:
-        self.ready = threading.Event()
         self.writer: TreeWriter | None = None
         self.error: Exception | None = None
         self.registered = False
 
-    def finish(self, writer: TreeWriter | None, error: Exception | None = None) -> None:
-        self.writer, self.error = writer, error
-        self.ready.set()
+
+class _Planned(NamedTuple):
+    """A path that is to be made valid. transfer: bytes to read for it."""
+
+    record: PathRecord
+    content: _PathTree
+    transfer: int
 
 
 class Fetcher:
@@ -84,6 +83,9 @@ class Fetcher:
         self._caches = caches
         self._warn = warn
         self._lock = threading.Lock()
+        self._finishing = threading.Condition()
+        self._finished = 0  # paths that were written, or failed
+        self._awaited = _NEVER  # the least number of those that a thread waits for
         self._registering = threading.Lock()  # several closures can share paths
         self._unpacking = UnpackQueue(self._unpack)  # parallel unpacking uses all processors
         self._contents: dict[StorePath, _PathTree] = {}
@@ -124,7 +126,7 @@ class Fetcher:
         """
         plan = self._plan(paths)
         free = os.statvfs(self._store.root)
-        lengths = (length for cached in plan for length in _lengths(cached.record))
+        lengths = (length for cached in plan for length in ranges.lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
         needed = sum(cached.record.size for cached in plan) + sum(stored[-WORKERS:])  # large ranges on disk at once
         if needed > free.f_bavail * free.f_frsize:
@@ -134,8 +136,9 @@ class Fetcher:
             self._contents.update({cached.record.path: _PathTree() for cached in mine})
         position = {cached.record.path: number for number, cached in enumerate(plan)}
         # What others reference is read first, since it can be registered first.
-        for run in sorted(_runs(mine), key=lambda run: min(position[cached.record.path] for cached in run)):
-            self._workers.submit(partial(self._read_run, run))
+        runs = sorted(ranges.runs(mine), key=lambda run: min(position[cached.record.path] for cached in run))
+        for some in ranges.together(runs):
+            self._workers.submit(partial(self._read_runs, some))
         self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
             raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
@@ -151,16 +154,16 @@ class Fetcher:
 
     # Planning
 
-    def _find(self, path: StorePath) -> _CachedPath | None:
+    def _find(self, path: StorePath) -> CachedPath | None:
         for cache in self._caches.alive:
             record = cache.record(path.base)
             if record is not None:
-                return _CachedPath(cache, record)
+                return CachedPath(cache, record)
         return None
 
-    def _plan(self, paths: Sequence[StorePath]) -> list[_CachedPath]:
+    def _plan(self, paths: Sequence[StorePath]) -> list[CachedPath]:
         """Return what is missing of closures, each path after its references. Raise CacheError for a missing path."""
-        plan: dict[StorePath, _CachedPath] = {}
+        plan: dict[StorePath, CachedPath] = {}
         found = self._missing(paths)
         done: set[StorePath] = set()
         todo: list[tuple[StorePath, bool]] = [(path, False) for path in reversed(paths)]
@@ -174,9 +177,9 @@ class Fetcher:
                 todo += [(other, False) for other in found[path].record.references if other not in done]
         return list(plan.values())
 
-    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, _CachedPath]:
+    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, CachedPath]:
         """Return the paths of closures that the store lacks, and keep those that it has."""
-        found: dict[StorePath, _CachedPath] = {}
+        found: dict[StorePath, CachedPath] = {}
         seen: set[StorePath] = set()
         level = dict.fromkeys(paths)
         while level:
@@ -197,8 +200,16 @@ class Fetcher:
 
     # Reading
 
-    def _read_run(self, run: Sequence[_CachedPath]) -> None:
-        """Read neighbours in a blob with one request. After a failure, read the rest one by one, from any cache."""
+    def _read_runs(self, runs: Iterable[Sequence[CachedPath]]) -> None:
+        """Read runs, one after the other, and unpack together what can be."""
+        if items := [item for run in runs for item in self._read_run(run)]:
+            self._unpacking.add(items, sum(len(item.data) for item in items))
+
+    def _read_run(self, run: Sequence[CachedPath]) -> list[_Read]:
+        """Read neighbours in a blob with one request. Return those that are not unpacked yet.
+
+        After a failure, read the rest one by one, from any cache.
+        """
         left = list(run)
         first, last = run[0], run[-1]
         cache, start, end = first.cache, first.record.offset, last.record.offset + last.record.length
@@ -208,11 +219,10 @@ class Fetcher:
                     self._receive(run, layer)
                 left.clear()
             elif parallel_unpack.is_possible([cached.record for cached in run]) and cache in self._caches.alive:
-                data = memoryview(b"".join(cache.repository.read_blob(_entry(first.record), start, end - start)))
-                left.clear()
-                self._unpacking.add([_Read(cached, _content_of(cached, data, start)) for cached in run], len(data))
+                data = memoryview(b"".join(cache.repository.read_blob(ranges.entry(first.record), start, end - start)))
+                return [_Read(cached, ranges.content_of(cached, data, start)) for cached in run]
             elif len(run) > 1 and cache in self._caches.alive:
-                pieces = Pieces(cache.repository.read_blob(_entry(first.record), start, end - start))
+                pieces = Pieces(cache.repository.read_blob(ranges.entry(first.record), start, end - start))
                 at = start
                 for cached in run:
                     pieces.skip(cached.record.offset - at)
@@ -224,14 +234,15 @@ class Fetcher:
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
         self._read_each(left)
+        return []
 
-    def _read_each(self, left: Iterable[_CachedPath]) -> None:
+    def _read_each(self, left: Iterable[CachedPath]) -> None:
         """Read paths one by one, from any cache."""
         for cached in left:
             try:
                 self._read_alone(cached)
             except Exception as error:
-                self._contents[cached.record.path].finish(None, error)
+                self._finish(cached.record.path, None, error)
 
     def _unpack(self, items: Sequence[_Read]) -> None:
         """Unpack what was read, with several processes if it is much. Read again what is wrong."""
@@ -239,19 +250,20 @@ class Fetcher:
         try:
             directory = self._store.session.fresh()
             os.mkdir(directory, 0o700)
-            ranges = [(item.cached.record, item.data) for item in items]
-            with self._store.pool.held_open() as pool:
-                for record, result in parallel_unpack.unpack_all(ranges, partial(_writer, pool, directory)):
+            parts = [(item.cached.record, item.data) for item in items]
+            with self._store.pool.opened() as names:
+                pool = UnnamedFiles(self._store.root / "files", names, directory)
+                for record, result in parallel_unpack.unpack_all(parts, pool, directory):
                     if isinstance(result, TreeWriter):
                         del left[record.path]
-                        self._contents[record.path].finish(result)
+                        self._finish(record.path, result)
                     else:
                         self._blame(left[record.path].cache, result)
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
         self._read_each(left.values())
 
-    def _read_alone(self, cached: _CachedPath) -> None:
+    def _read_alone(self, cached: CachedPath) -> None:
         """Read a path from the first cache that has it and gives it."""
         caches = [cached.cache, *(cache for cache in self._caches.alive if cache is not cached.cache)]
         error: Exception | None = None
@@ -264,7 +276,7 @@ class Fetcher:
                 continue
             try:
                 with self._bytes(cache, record) as pieces:
-                    self._receive([_CachedPath(cache, record)], pieces)
+                    self._receive([CachedPath(cache, record)], pieces)
                 return
             except (BadContent, RepositoryError) as failure:
                 self._blame(cache, failure)
@@ -279,7 +291,7 @@ class Fetcher:
         else:
             self._warn(f"the cache {cache.address} gave wrong content: {error}")
 
-    def _receive(self, run: Sequence[_CachedPath], pieces: Iterable[bytes]) -> None:
+    def _receive(self, run: Sequence[CachedPath], pieces: Iterable[bytes]) -> None:
         """Write and verify the tree of one path, or the trees of paths of one layer."""
         wanted = [(cached.record, self._store.writer()) for cached in run]
         try:
@@ -291,7 +303,23 @@ class Fetcher:
                 remove_tree(writer.disk)
             raise
         for record, writer in wanted:
-            self._contents[record.path].finish(writer)
+            self._finish(record.path, writer)
+
+    def _finish(self, path: StorePath, writer: TreeWriter | None, error: Exception | None = None) -> None:
+        content = self._contents[path]
+        content.writer, content.error = writer, error
+        with self._finishing:
+            self._finished += 1
+            if self._finished >= self._awaited:
+                self._awaited = _NEVER
+                self._finishing.notify_all()
+
+    def _wait(self, finished: int) -> None:
+        """Wait until so many paths were written or failed, or for a short time."""
+        with self._finishing:
+            if self._finished < finished:
+                self._awaited = min(self._awaited, finished)
+                self._finishing.wait(0.1)
 
     def _blob(self, cache: Cache, file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:
         """Open the blob of a detached file."""
@@ -299,7 +327,7 @@ class Fetcher:
 
     def _bytes(self, cache: Cache, record: PathRecord) -> AbstractContextManager[Iterable[bytes]]:
         """Open the range of a record."""
-        return self._range(cache, _entry(record), record.offset, record.length)
+        return self._range(cache, ranges.entry(record), record.offset, record.length)
 
     def _range(
         self, cache: Cache, entry: BlobEntry, offset: int, length: int
@@ -332,107 +360,68 @@ class Fetcher:
 
     # Registering
 
-    def _make_valid(self, plan: Sequence[_CachedPath], progress: Progress, check: Callable[[], None]) -> None:
+    def _make_valid(self, plan: Sequence[CachedPath], progress: Progress, check: Callable[[], None]) -> None:
         """Register paths after those that they reference, in batches: the first ones while others are still read."""
-        total = sum(_transfer(cached.record) for cached in plan)
-        done, left = 0, list(plan)
+        left = [
+            _Planned(cached.record, self._contents[cached.record.path], ranges.transfer(cached.record))
+            for cached in plan
+        ]
+        total, done = sum(planned.transfer for planned in left), 0
+        missing = {planned.record.path for planned in left}
         while left:
-            unread = [content for cached in left if not (content := self._contents[cached.record.path]).ready.is_set()]
-            ready, rest, read = self._registrable(left)
+            finished = self._finished
+            unread, ready, rest = _registrable(left, missing)
+            read = sum(planned.transfer for planned in left if planned.content.writer is not None)
             progress(done + read, total)
             if rest and not unread:
                 why = "its paths reference each other in a circle"
                 raise CacheError("A cache gives no closure of a store path", where=str(rest[0].record.path), why=why)
-            if rest and min(len(ready), len(unread)) < _EARLY:
+            if rest and min(len(ready), unread) < _EARLY:
                 check()
-                unread[min(len(unread), _EARLY) - 1].ready.wait(0.1)
+                self._wait(finished + min(unread, _EARLY))
                 continue
             self._register(ready)
-            done += sum(_transfer(record) for record, _ in ready)
+            done += sum(planned.transfer for planned in ready)
+            missing.difference_update(planned.record.path for planned in ready)
             left = rest
 
-    def _registrable(
-        self, plan: Sequence[_CachedPath]
-    ) -> tuple[list[tuple[PathRecord, _PathTree]], list[_CachedPath], int]:
-        """Return the paths that can be registered, the others, and how many bytes of both were read.
-
-        Raise the error of a path that no cache gave.
-        """
-        ready: list[tuple[PathRecord, _PathTree]] = []
-        rest: list[_CachedPath] = []
-        missing = {cached.record.path for cached in plan}
-        read = 0
-        for cached in plan:
-            content = self._contents[cached.record.path]
-            if content.error is not None:
-                raise content.error
-            is_read = content.ready.is_set()
-            read += _transfer(cached.record) if is_read else 0
-            if is_read and missing.isdisjoint(cached.record.references):
-                missing.remove(cached.record.path)
-                ready.append((cached.record, content))
-            else:
-                rest.append(cached)
-        return ready, rest, read
-
-    def _register(self, contents: Sequence[tuple[PathRecord, _PathTree]]) -> None:
+    def _register(self, ready: Sequence[_Planned]) -> None:
         with self._registering:
-            new = [(record, content) for record, content in contents if not content.registered]
+            new = [planned for planned in ready if not planned.content.registered]
             for at in range(0, len(new), _BATCH):
                 some = new[at : at + _BATCH]
                 finished = []
-                for record, content in some:
+                for record, content, _ in some:
                     assert content.writer is not None
                     finished.append(
                         FinishedOutput(record.path.name, content.writer, record.references, None, record.path)
                     )
                 self._store.register_all(b"", finished, deferred=True)  # no key: nothing was built here
-                for _, content in some:
-                    content.registered = True
+                for planned in some:
+                    planned.content.registered = True
+                if unnamed := [entry.writer.unnamed for entry in finished if entry.writer.unnamed]:
+                    self._store.after_sync(partial(deferred_names.add, self._store.root, self._store.pool, unnamed))
 
 
-def _writer(pool: Pool, directory: Path, record: PathRecord) -> TreeWriter:
-    return TreeWriter(pool, directory / record.path.hash)
+def _registrable(left: Sequence[_Planned], missing: Container[StorePath]) -> tuple[int, list[_Planned], list[_Planned]]:
+    """Return how many paths are not read, those that can be registered, and the others.
 
-
-def _runs(plan: Sequence[_CachedPath]) -> Iterator[list[_CachedPath]]:
-    """Divide paths into runs, each to be read with one request: neighbours in a blob, or paths in a layer."""
-    ordered = sorted(plan, key=lambda cached: (cached.cache.address, cached.record.blob, cached.record.offset))
-    layers: dict[tuple[str, bytes, int, int, str], list[_CachedPath]] = {}
-    run: list[_CachedPath] = []
-    for cached in ordered:
-        record = cached.record
-        if record.is_layer:
-            key = (cached.cache.address, record.blob, record.length, record.raw, record.codec)
-            layers.setdefault(key, []).append(cached)
-            continue
-        if run:
-            last = run[-1].record
-            gap = cached.record.offset - last.offset - last.length
-            is_next = cached.cache is run[-1].cache and cached.record.blob == last.blob and 0 <= gap <= _GAP
-            size = cached.record.offset + cached.record.length - run[0].record.offset
-            if not is_next or size > PACK:
-                yield run
-                run = []
-        run.append(cached)
-    if run:
-        yield run
-    yield from layers.values()
-
-
-def _content_of(cached: _CachedPath, data: memoryview, start: int) -> memoryview:
-    """Return the bytes of a cached. data: of its run, from offset `start` of the blob on."""
-    at = cached.record.offset - start
-    return data[at : at + cached.record.length]
-
-
-def _lengths(record: PathRecord) -> list[int]:
-    return [record.length, *(file.size for file in record.files)]
-
-
-def _transfer(record: PathRecord) -> int:
-    return sum(_lengths(record))
-
-
-def _entry(record: PathRecord) -> BlobEntry:
-    return BlobEntry(PACK_TYPE, record.blob_digest, record.blob_size)
+    missing: the paths of all of them. Raise the error of a path that no cache gave.
+    """
+    unread = 0
+    ready: list[_Planned] = []
+    rest: list[_Planned] = []
+    found: set[StorePath] = set()
+    for planned in left:
+        record, content, _ = planned
+        if content.error is not None:
+            raise content.error
+        if content.writer is None:
+            unread += 1
+            rest.append(planned)
+        elif any(other in missing and other not in found for other in record.references):
+            rest.append(planned)
+        else:
+            found.add(record.path)
+            ready.append(planned)
+    return unread, ready, rest

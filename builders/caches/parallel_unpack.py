@@ -7,13 +7,15 @@ have the bytes already, and send back a few numbers for each tree.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from fpack.store import parallel
 from fpack.store.canonical import Value
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
+from fpack.store.sessions.deferred_names import UnnamedFiles
 
 from .format.errors import BadContent
 from .format.records import DetachedFile, PathRecord
@@ -29,20 +31,21 @@ def is_possible(records: Sequence[PathRecord]) -> bool:
 
 
 def unpack_all(
-    parts: Sequence[tuple[PathRecord, memoryview]], writer: Callable[[PathRecord], TreeWriter]
+    parts: Sequence[tuple[PathRecord, memoryview]], pool: UnnamedFiles, directory: Path
 ) -> Iterator[tuple[PathRecord, TreeWriter | BadContent]]:
     """Write and verify trees. Yield each record with its finished writer, or with what is wrong, in any order.
 
-    parts: records, and the bytes of their parts. writer: returns a new writer.
+    parts: records, and the bytes of their parts. directory: of the trees.
     """
-    writers = [writer(record) for record, _ in parts]
+    writers = [TreeWriter(pool, directory / record.path.base) for record, _ in parts]
 
     def work(number: int) -> Iterator[Value]:
         (record, data), tree = parts[number], writers[number]
         try:
             unpack([(record, tree)], [bytes(data)], _no_files)
-            yield [number, tree.finish(top=False), tree.size]
+            yield [number, tree.finish(top=False), record.size, pool.taken()]
         except BadContent as error:
+            pool.taken()
             remove_tree(tree.disk)
             yield [number, error.what, error.where, error.why]
 
@@ -51,15 +54,16 @@ def unpack_all(
         assert isinstance(row, list)
         number, *rest = row
         record, _ = parts[number]
-        if len(rest) == 2:
-            if writers[number].node is None:
-                writers[number].take_over((), *rest)
-            else:  # this process has written it
-                writers[number].release()
-            yield record, writers[number]
-        else:
+        if rest[0].__class__ is str:
             what, where, why = rest
             yield record, BadContent(what, where=where, why=why)
+            continue
+        digest, size, writers[number].unnamed = rest
+        if writers[number].node is None:
+            writers[number].take_over((), digest, size)
+        else:  # this process has written it
+            writers[number].release()
+        yield record, writers[number]
 
 
 def _no_files(file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:

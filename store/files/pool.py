@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fpack.light_typing import NamedTuple
@@ -87,9 +87,9 @@ class Pool:
             return False
         return True
 
-    def adopt(self, node: FileNode, source: str | bytes, directory: int | None = None) -> None:
+    def adopt(self, node: FileNode, source: str | bytes, directory: int | None = None, aside: str = "") -> None:
         """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
-        file. directory: descriptor of the directory that `source` is relative to.
+        file. directory: descriptor of the directory that `source` is relative to. aside: see `share`.
         """
         path = self._path(node)
         try:
@@ -102,16 +102,33 @@ class Pool:
                 self._new += 1
         except FileExistsError:
             self._new = max(self._new - _HIT, 0)
-            self.share(node, os.fsdecode(source), directory)
+            self.share(node, os.fsdecode(source), directory, aside)
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
 
-    def share(self, node: FileNode, source: str, directory: int | None = None) -> None:
-        """Replace the finished file at `source` by a link to the pool's file, unless that was changed."""
-        temporary = source + ".pool"
+    def adopt_all(self, path: str, files: Sequence[tuple[bytes, FileNode]], directory: int) -> None:
+        """Adopt files of one directory: (name, node). path, directory: its path, and a descriptor of it."""
+        for name, node in files:
+            self.adopt(node, name, directory)
+
+    def share(self, node: FileNode, source: str, directory: int | None = None, aside: str = "") -> None:
+        """Replace the finished file at `source` by a link to the pool's file, unless that was changed.
+
+        aside: an unused path, if the directory is one of a valid tree: nobody may see another entry in it.
+        """
+        temporary = aside or source + ".pool"
+        if aside and os.path.samestat(
+            os.stat(source, dir_fd=directory), os.stat(self._path(node), dir_fd=self._directory)
+        ):
+            return
         if self.link(node, temporary, directory):
+            if aside and directory is not None:
+                os.fchmod(directory, 0o755)
             os.rename(temporary, source, src_dir_fd=directory, dst_dir_fd=directory)
+            if aside and directory is not None:
+                os.fchmod(directory, 0o555)
+                os.utime(directory, (MTIME, MTIME))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:

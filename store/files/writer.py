@@ -52,6 +52,7 @@ class TreeWriter:
         self._root: Node | None = None
         self._finished = b""
         self._released_size = -1
+        self.unnamed = b""  # files that the pool lacks, as `UnnamedFiles.taken` gives them
         self._open: dict[str, Directory] = {}  # the directories that can take entries, by their paths
         self.directories = 0  # number of directories made so far
 
@@ -120,16 +121,19 @@ class TreeWriter:
             for name, content, executable in files:
                 self.small_file(os.path.join(path, os.fsdecode(name)), content, executable)
             return
-        pool = self._pool
+        link_known, write = self._pool.link_known, self._write_small
+        new = []
         at = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             for name, content, executable in files:
                 if check_entry(name) in directory:
                     raise BadTree("A path occurs twice in one tree", where=os.path.join(path, os.fsdecode(name)))
                 node = FileNode(blake3(content).digest(), len(content), executable)
-                if not pool.link_known(node, name, at):
-                    self._write_small(node, name, content, at)
+                if not link_known(node, name, at):
+                    write(node, name, content, at)
+                    new.append((name, node))
                 directory[name] = node
+            self._pool.adopt_all(base, new, at)
         except OSError as error:
             where = os.path.join(base, os.fsdecode(error.filename or b""))  # the calls know only the file's name
             raise OSError(error.errno, error.strerror, where) from None
@@ -243,10 +247,11 @@ class TreeWriter:
         node = FileNode(blake3(content).digest(), len(content), executable)
         if not self._pool.link_known(node, target):
             self._write_small(node, target, content)
+            self._pool.adopt(node, target)
         return self._put(directory, name, node)
 
     def _write_small(self, node: FileNode, target: str | bytes, content: bytes, at: int | None = None) -> None:
-        """Write a file and add it to the pool. at: descriptor of the directory that `target` is relative to."""
+        """Write a file whose node is known. at: descriptor of the directory that `target` is relative to."""
         mode = 0o555 if node.executable else 0o444
         fd = os.open(target, _NEW, mode, dir_fd=at)
         try:
@@ -259,7 +264,6 @@ class TreeWriter:
                 self._finish_file(fd, mode)
         finally:
             os.close(fd)
-        self._pool.adopt(node, target, at)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], source: str = "") -> None:
         """Write a file whose node is known and add it to the pool.

@@ -21,10 +21,11 @@ from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
-from fpack.store.files.tree import scan, tree_digest
+from fpack.store.files.tree import Node, scan, tree_digest
 from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, path_locks
 from fpack.store.path import StorePath, parse
 
+from . import deferred_names
 from .deferred_sync import FAILED, LIVING, SYNCED, state
 
 REPAIR = "repair-"  # prefix of the trees in `tmp` that replace damaged trees
@@ -124,7 +125,7 @@ def _finish_repair(root: Path, database: Database, base: str) -> None:
             if not is_held:
                 return  # a living process repairs the path, or another one
             info = database.info(base32.decode(path.hash))
-            if info is not None and info.path == path and _has_digest(new, info.tree):
+            if info is not None and info.path == path and _intact(new, info.tree) is not None:
                 if is_present(target):
                     make_movable(target)
                     _remove(discard(root, target))
@@ -133,11 +134,13 @@ def _finish_repair(root: Path, database: Database, base: str) -> None:
             _remove(new)
 
 
-def _has_digest(tree: Path, digest: bytes) -> bool:
+def _intact(tree: Path, digest: bytes) -> Node | None:
+    """Return a tree that has a digest, or None."""
     try:
-        return tree_digest(scan(os.fspath(tree))) == digest
+        node = scan(os.fspath(tree))
+        return node if tree_digest(node) == digest else None
     except (OSError, FpackError):
-        return False
+        return None
 
 
 def recover(
@@ -166,9 +169,13 @@ def recover(
             if found != SYNCED:
                 hashes = [hash_ for _, hash_, owner in database.unsynced() if owner == session]
                 infos = database.infos(hashes).values()
-                bad = [
-                    i.path for i in infos if found == FAILED or not _has_digest(root / "store" / i.path.base, i.tree)
-                ]
+                for info in infos:
+                    node = _intact(root / "store" / info.path.base, info.tree) if found != FAILED else None
+                    if node is None:
+                        bad.append(info.path)
+                    elif is_writable:
+                        with contextlib.suppress(OSError):
+                            deferred_names.add_tree(root, pool, info.path.base, node)
             if bad and not is_writable:
                 raise StoreError(
                     "The store has a path that was not written to the disk", where=str(root / "store" / bad[0].base),
