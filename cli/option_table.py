@@ -9,9 +9,20 @@ from fpack.light_typing import Any
 
 FORMATS = ("bash", "zsh", "fish", "json")
 INTERPRETERS = ("bash", "zsh", "fish")
-# The kinds of options: FLAG takes no value, the others a value of this kind.
-FLAG, TEXT, CHOICE, NUMBER, SETTING, MIRROR = "flag", "text", "choice", "number", "setting", "mirror"
-FILE, NEW, EXISTING = "file", "new", "existing"  # a path that is no directory, any path, a path that exists
+ENGINES = ("podman", "docker")
+# The formats of images, and what each is; cli/images/formats.py has their writers.
+IMAGE_FORMATS = {
+    "tar": "an image for podman, docker and skopeo",
+    "oci-dir": "the image as an OCI layout",
+    "rootfs-tar": "the file system as a tar",
+    "squashfs": "a squashfs",
+    "deb": "a Debian package",
+    "rpm": "an RPM package",
+}
+# The kinds of options: FLAG takes no value, the others a value of this kind. The second name of a SWITCH turns it off.
+FLAG, SWITCH, TEXT, CHOICE, NUMBER, SETTING, MIRROR = "flag", "switch", "text", "choice", "number", "setting", "mirror"
+# A path that is no directory, any path, a path that exists, and one that the command writes.
+FILE, NEW, EXISTING, OUTPUT = "file", "new", "existing", "output"
 
 
 # A warm start imports this, and a NamedTuple takes longer to define than a class with slots.
@@ -19,7 +30,8 @@ class Option:
     """An option. names: its spellings. field: its name among the values.
 
     choices: the values of a CHOICE. least, most: the range of a NUMBER. many: it can be repeated. bare: the value
-    of an option that is given without one.
+    of an option that is given without one; None if it cannot be. The next word is the value of a TEXT, as in click, but
+    not that of a CHOICE.
     """
 
     __slots__ = ("bare", "choices", "default", "field", "help", "kind", "least", "many", "metavar", "most", "names")
@@ -36,7 +48,7 @@ class Option:
         least: int = 0,
         most: int = 0,
         many: bool = False,
-        bare: str = "",
+        bare: str | None = None,
     ) -> None:
         self.names = names
         self.help = help
@@ -112,6 +124,83 @@ EVAL = (
     *LOCKING,
 )
 PLAIN_HTTP = Option("--plain-http", help="Use HTTP without TLS for registries on this machine.")
+FETCH_FIXED = Option(
+    "--fetch-fixed",
+    help="Fetch the packages of the versions that fix vulnerabilities, and compare the image with them.",
+)
+_CONTAINER = (
+    Option("--no-configure", help="Run no maintainer scripts of Debian's packages."),
+    Option(
+        "--entrypoint", kind=TEXT, metavar="WORDS", help="The program and its first arguments, as a shell reads them."
+    ),
+    Option(
+        "--command",
+        kind=TEXT,
+        field="arguments",
+        metavar="WORDS",
+        help="Arguments of the entrypoint; without an entrypoint, the program and its arguments.",
+    ),
+    Option("--user", kind=TEXT, help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
+    Option(
+        "--port", kind=TEXT, field="ports", metavar="PORT", many=True, help="Expose another port, as in 8080 or 53/udp."
+    ),
+)
+_VOLUMES = Option(
+    "--volume", kind=TEXT, field="volumes", metavar="PATH", many=True, help="Declare another volume of the image."
+)
+# The fields of a container.
+CONTAINER = (
+    *_CONTAINER,
+    Option("-e", "--env", kind=TEXT, metavar="NAME=VALUE", many=True, help="Set a variable of the image."),
+    _VOLUMES,
+)
+PACK = (
+    TOGETHER,
+    Option("-o", "--output", kind=OUTPUT, help="File or directory to write."),
+    Option("-t", "--tag", kind=TEXT, metavar="NAME[:TAG]",
+           help="Name and tag of the image, in place of its own; :TAG changes only the tag."),
+    Option("--format", kind=CHOICE, field="format_", choices=tuple(IMAGE_FORMATS),
+           help=f"{'; '.join(f'{name}: {what}' for name, what in IMAGE_FORMATS.items())}. The default is tar."),
+    Option("--platform", kind=TEXT, field="platforms", metavar="OS/ARCH", many=True,
+           help="Platforms of the image, as in linux/amd64,linux/arm64. Default: this machine's."),
+    Option("--load", kind=CHOICE, choices=ENGINES, help="Load the image into a container engine on this machine."),
+    Option("--push", kind=TEXT, metavar="REF",
+           help="Push the image to a registry, as HOST/NAME:TAG; several images to HOST/TEAM/, by their own names."),
+    PLAIN_HTTP,
+    Option("--compress", kind=TEXT, metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none."),
+    *_CONTAINER,
+    Option("--env", kind=TEXT, metavar="NAME=VALUE", many=True, help="Set a variable of the image."),
+    _VOLUMES,
+    Option("--expression", kind=TEXT, field="expressions", metavar="EXPR", many=True,
+           help="Evaluate this text in place of a name. With -e, NAME=VALUE sets a variable, as --env does."),
+    Option("-e", kind=TEXT, field="short", metavar="EXPR", many=True, help="Short for --expression or --env."),
+    Option("--no-manifest", help="Write no manifest, neither beside the image nor in it."),
+    Option("--sbom", kind=TEXT, field="sboms", metavar="[FORMAT,...]", many=True, bare="",
+           help="Write bills of materials beside the image and attach them to it, as in --sbom=cyclonedx-1.6; "
+           "see fpack sbom."),
+    Option("--provenance", help="Write an SLSA provenance beside the image and attach it; see fpack provenance."),
+    Option("--vex",
+           help="Write an OpenVEX document beside the image and attach it as an in-toto statement; see fpack vex."),
+    Option("--data", kind=TEXT, metavar="PATH|URL", many=True,
+           help="With --vex: vulnerability data, in place of that of the settings; can be repeated."),
+    FETCH_FIXED,
+    Option("--sources", "--no-sources", kind=SWITCH, field="sources",
+           help="Put the project's sources into the archive of the image, for fpack verify --rebuild: up to 1 GB. "
+           "Default: up to 64 MB."),
+    Option("--try", kind=TEXT, field="tries", metavar="WORDS", many=True,
+           help="Write the image only if this command passes in it, in fpack's sandbox; can be repeated."),
+    Option("--git", field="from_git", help="Annotate the image with the commit and the origin of the git checkout."),
+    Option("--source-date", help="Write the time of SOURCE_DATE_EPOCH into the image, in place of 1980-01-02."),
+    Option("--json", field="as_json", help="Print one JSON object."),
+    *BUILDING,
+)  # fmt: skip
+PULL = (
+    Option("-o", "--output", kind=TEXT, metavar="FILE|DIR", help="Only copy the image to it; / at the end: a layout."),
+    Option("--json", field="as_json", help="Print one JSON object."),
+    *OF_FILE,
+    PLAIN_HTTP,
+    *BUILDING,
+)
 PUSH = (
     PLAIN_HTTP,
     Option("--json", field="as_json", help="Print one JSON object."),
@@ -167,21 +256,27 @@ def parse(
     known = {name: option for option in options for name in option.names}
     values: dict[str, Any] = {}
     arguments: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
         name, equals, value = word.partition("=")
         option = known.get(name)
         if not word.startswith("-"):
             arguments.append(word)
             if not interspersed:
                 return values, [*arguments, *rest]
-        elif option is None or (equals and (option.kind == FLAG or not name.startswith("--"))):
+        elif option is None or (equals and (option.kind in (FLAG, SWITCH) or not name.startswith("--"))):
             return None
-        elif option.kind == FLAG:
-            values[option.field] = True
+        elif option.kind in (FLAG, SWITCH):
+            values[option.field] = option.kind == FLAG or name == option.names[0]
         else:
-            value = value if equals else option.bare or next(rest, "")
-            if not option.accepts(value):
+            if not equals:
+                value = rest[0] if rest else ""
+                if option.bare is None or (option.kind == TEXT and value and not value.startswith("-")):
+                    del rest[:1]
+                else:
+                    value = option.bare
+            if value != option.bare and not option.accepts(value):
                 return None
             if option.many:
                 values.setdefault(option.field, []).append(value)

@@ -9,9 +9,11 @@ import click
 from fpack.cli.option_table import (
     BUILDING,
     CHOICE,
+    CONTAINER,
     EVALUATING,
     EXISTING,
     EXPRESSION,
+    FETCH_FIXED,
     FILE,
     FLAG,
     LOCKING,
@@ -19,8 +21,10 @@ from fpack.cli.option_table import (
     NEW,
     NUMBER,
     OF_FILE,
+    OUTPUT,
     PLAIN_HTTP,
     SETTING,
+    SWITCH,
     TOGETHER,
     Option,
     split,
@@ -109,6 +113,8 @@ def _click_option(option: Option) -> Callable[[Command], Command]:
     names = [*option.names, option.field]
     if option.kind == FLAG:
         return click.option(*names, is_flag=True, help=option.help)
+    if option.kind == SWITCH:
+        return click.option("/".join(option.names), option.field, default=None, help=option.help)
     attributes: dict[str, Any] = {"metavar": option.metavar, "help": option.help, "multiple": option.many}
     if option.kind == CHOICE:
         attributes["type"] = click.Choice(option.choices)
@@ -116,6 +122,8 @@ def _click_option(option: Option) -> Callable[[Command], Command]:
         attributes["type"] = click.IntRange(option.least, option.most)
     elif option.kind in (FILE, NEW):
         attributes["type"] = NamedPath(path_type=Path, dir_okay=option.kind == NEW)
+    elif option.kind == OUTPUT:
+        attributes["type"] = OutputPath(path_type=Path)
     elif option.kind == EXISTING:
         attributes["type"] = click.Path(exists=True)
     elif option.kind == SETTING:
@@ -124,7 +132,7 @@ def _click_option(option: Option) -> Callable[[Command], Command]:
         attributes["callback"] = _check_mirror
     if option.default is not None:
         attributes["default"] = option.default
-    if option.bare:
+    if option.bare is not None:
         attributes |= {"is_flag": False, "flag_value": option.bare}
     return click.option(*names, **attributes)
 
@@ -192,6 +200,7 @@ def of_file(command: Command) -> Command:
 
 
 together = from_table((TOGETHER,))
+of_container = from_table(CONTAINER)  # for verbs that change fields of a container, see images/container_options.py
 of_any = from_table((EXPRESSION, TOGETHER))  # for verbs about whatever a file or an expression has
 
 
@@ -225,11 +234,7 @@ def of_vulnerabilities(command: Command) -> Command:
     return data(vex(command))
 
 
-fetch_fixed = click.option(  # for verbs that judge vulnerabilities by the content of an image
-    "--fetch-fixed",
-    is_flag=True,
-    help="Fetch the packages of the versions that fix vulnerabilities, and compare the image with them.",
-)
+fetch_fixed = from_table((FETCH_FIXED,))  # for verbs that judge vulnerabilities by the content of an image
 
 
 def of_rebuilders(command: Command) -> Command:

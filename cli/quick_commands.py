@@ -15,7 +15,21 @@ from pathlib import Path
 from fpack.light_typing import TYPE_CHECKING
 
 from . import option_table
-from .option_table import CACHE_PULL, EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, PUSH, SETTING, Option
+from .option_table import (
+    CACHE_PULL,
+    EVAL,
+    FILE,
+    FLAG,
+    MIRROR,
+    NEW,
+    NUMBER,
+    OUTPUT,
+    PACK,
+    PULL,
+    PUSH,
+    SETTING,
+    Option,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from fpack.light_typing import Any
@@ -25,8 +39,12 @@ if TYPE_CHECKING:
 _VERBS = {
     "cache pull": (CACHE_PULL, "fpack.cli.caches.fetched_paths"),
     "eval": (EVAL, "fpack.cli.workspace.evaluation.command"),
+    "pack": (PACK, "fpack.cli.pack.command"),
+    "pull": (PULL, "fpack.cli.images.pull.command"),
     "push": (PUSH, "fpack.cli.images.push.command"),
 }
+
+_PATHS = (FILE, NEW, OUTPUT)
 
 
 def run(argv: Sequence[str]) -> int | None:
@@ -60,8 +78,10 @@ def read(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]] | None:
     for option in options:
         if option.field not in given:
             values[option.field] = _absent(option)
-        elif option.kind in (SETTING, MIRROR) or (option.kind == FILE and os.path.isdir(given[option.field])):
-            return None  # a callback of click checks the value
+        elif option.kind in (SETTING, MIRROR) or (
+            option.kind in _PATHS and not _is_usable(option, given[option.field])
+        ):
+            return None  # click checks the value, and tells what is wrong
         else:
             found = given[option.field]
             values[option.field] = tuple(found) if option.many else _converted(option, found)
@@ -80,7 +100,15 @@ def _absent(option: Option) -> Any:
     return () if option.many else option.default and _converted(option, option.default)
 
 
+def _is_usable(option: Option, path: str) -> bool:
+    return not os.path.exists(path) or (os.access(path, os.R_OK) and not (option.kind == FILE and os.path.isdir(path)))
+
+
 def _converted(option: Option, value: Any) -> Any:
     if option.kind == NUMBER:
         return int(value)
-    return Path(value) if option.kind in (FILE, NEW) else value
+    if option.kind == OUTPUT:
+        from fpack.store.files.filters.own_outputs import leave_out
+
+        leave_out(value)
+    return Path(value) if option.kind in _PATHS else value

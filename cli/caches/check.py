@@ -25,7 +25,7 @@ def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
     from fpack.builders.caches.check import check
     from fpack.cli.errors import UsageError
     from fpack.cli.store.paths import opened
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.cli.ui.render import megabytes
     from fpack.cli.workspace.caches.opener import open_cache
     from fpack.store.errors import printable

@@ -45,7 +45,7 @@ def command(
     from fpack.builders.caches.push import push, realisations_of
     from fpack.builders.kinds.table import generation
     from fpack.cli.errors import UsageError
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.cli.ui.render import megabytes, note
     from fpack.cli.workspace.caches.opener import open_cache, signing_key
     from fpack.cli.workspace.workspace import Workspace

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.images.engines import ENGINES, EngineError, find
+from fpack.cli.images.engines import EngineError, find
+from fpack.cli.option_table import ENGINES
 from fpack.store import processes
 from fpack.store.errors import did_you_mean, one_line
 

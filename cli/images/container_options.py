@@ -1,59 +1,19 @@
-"""Options of the command line that change fields of a container."""
+"""Read the options that change fields of a container. They stand in cli/option_table.py."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import click
 from fpack.cli.errors import UsageError
-from fpack.light_typing import Any, TypeVar
+from fpack.light_typing import Any
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_OPTIONS = (
-    click.option("--no-configure", is_flag=True, help="Run no maintainer scripts of Debian's packages."),
-    click.option("--entrypoint", metavar="WORDS", help="The program and its first arguments, as a shell reads them."),
-    click.option(
-        "--command",
-        "arguments",
-        metavar="WORDS",
-        help="Arguments of the entrypoint; without an entrypoint, the program and its arguments.",
-    ),
-    click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
-    click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),
-    click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image."),
-)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=(?!=)")
 
 
-def from_command_line(command: Command) -> Command:
-    """Add the options to a command."""
-    return _add(command, _env("-e", "--env"))
-
-
-def with_expressions(command: Command) -> Command:
-    """Add the options to a command whose -e is also that of --expression. See `expressions`."""
-    text = "Evaluate this text in place of a name. With -e, NAME=VALUE sets a variable, as --env does."
-    short = click.option("-e", "short", multiple=True, metavar="EXPR", help="Short for --expression or --env.")
-    command = short(command)
-    command = click.option("--expression", "expressions", multiple=True, metavar="EXPR", help=text)(command)
-    return _add(command, _env("--env"))
-
-
-def _env(*names: str) -> Callable[[Command], Command]:
-    return click.option(*names, multiple=True, metavar="NAME=VALUE", help="Set a variable of the image.")
-
-
-def _add(command: Command, env: Callable[[Command], Command]) -> Command:
-    for option in reversed((*_OPTIONS[:-1], env, _OPTIONS[-1])):
-        command = option(command)
-    return command
-
-
 def expressions(values: dict[str, Any]) -> tuple[str, ...]:
-    """Remove the options of `with_expressions` from a command's parameters, and return the targets of expressions.
+    """Remove -e and --expression of `fpack pack` from a command's parameters, and return the targets of expressions.
 
     A value of -e is a variable if it is of the form NAME=VALUE, which no expression is: the language writes `=` only in
     a record or a `let`.

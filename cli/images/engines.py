@@ -7,7 +7,6 @@ from collections.abc import Callable
 from fpack.store import processes
 from fpack.store.errors import FpackError
 
-ENGINES = ("podman", "docker")
 _MAX_LINES = 4  # lines of an engine's error message
 
 

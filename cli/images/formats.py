@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 class Format(NamedTuple):
     """A format of images.
 
-    help: a short description. file_name: default name of the file. write: write the file and return its description.
-    use: commands that use the file.
+    file_name: default name of the file. write: write the file and return its description. use: commands that use the
+    file.
 
     oci: an image for container engines and registries, of one or more platforms; otherwise a file for one platform that
     is compressed as a whole, with its own default codec. directory: the output is a directory. check: raise an error if
     a tool is missing.
     """
 
-    help: str
     file_name: Callable[[PackedImage, str | None], str]
     write: Callable[[PackedImage, Path, str | None], dict[str, Any]]
     use: Callable[[PackedImage, str], list[str]]
@@ -246,15 +245,14 @@ def package_name(made: PackedImage) -> str:
     return own_name(made.bundle.name)
 
 
+# Their names and descriptions stand in cli/option_table.py.
 FORMATS = {
-    "tar": Format("an image for podman, docker and skopeo", _name("tar"), _oci(layout=False), _use_tar, oci=True),
-    "oci-dir": Format(
-        "the image as an OCI layout", _name("oci"), _oci(layout=True), _use_layout, oci=True, directory=True
-    ),
-    "rootfs-tar": Format("the file system as a tar", _rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
-    "squashfs": Format("a squashfs", _name("squashfs"), _file_system("squashfs"), _use_squashfs, check=_squashfs_tool),
-    "deb": Format("a Debian package", _package_name("deb"), _file_system("deb"), _use_package("apt")),
-    "rpm": Format("an RPM package", _package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
+    "tar": Format(_name("tar"), _oci(layout=False), _use_tar, oci=True),
+    "oci-dir": Format(_name("oci"), _oci(layout=True), _use_layout, oci=True, directory=True),
+    "rootfs-tar": Format(_rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
+    "squashfs": Format(_name("squashfs"), _file_system("squashfs"), _use_squashfs, check=_squashfs_tool),
+    "deb": Format(_package_name("deb"), _file_system("deb"), _use_package("apt")),
+    "rpm": Format(_package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
 }
 DEFAULT = "tar"
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fpack.cli.paths import cache_directory
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpack.builders.distribution.protocol import Repository
@@ -21,19 +20,27 @@ def is_remote(text: str) -> bool:
     return text.startswith(PREFIX) or is_reference(text)
 
 
-def remote_image(text: str) -> RemoteImage:
-    """Return the image of a reference. Nothing is asked of its registry yet. Raise BadReference if it is none."""
+def remote_image(text: str, *, plain_http: bool | None = None) -> RemoteImage:
+    """Return the image of a reference. Nothing is asked of its registry yet. Raise BadReference if it is none.
+
+    plain_http: as of `repository_of`.
+    """
     from fpack.builders.distribution.document_cache import DocumentCache
     from fpack.builders.distribution.reference import parse_reference
     from fpack.builders.intake.repository_archive import RemoteImage
 
     reference = parse_reference(text.removeprefix(PREFIX))
-    return RemoteImage(reference, lambda: repository_of(reference), DocumentCache(cache_directory() / "registry"))
+    return RemoteImage(
+        reference, lambda: repository_of(reference, plain_http), DocumentCache(cache_directory() / "registry")
+    )
 
 
-def repository_of(reference: Reference) -> Repository:
-    """Open the repository of a reference, by HTTP without TLS if the command line says so."""
+def repository_of(reference: Reference, plain_http: bool | None = None) -> Repository:
+    """Open the repository of a reference. plain_http: without TLS; None if click's options say so."""
     from fpack.builders.distribution.addresses import open_repository
-    from fpack.cli.options import uses_plain_http
 
-    return open_repository(reference, plain_http=uses_plain_http())
+    if plain_http is None:
+        from fpack.cli.options import uses_plain_http
+
+        plain_http = uses_plain_http()
+    return open_repository(reference, plain_http=plain_http)

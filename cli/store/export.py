@@ -109,7 +109,7 @@ class _Counter:
 
 
 def _write(store: Store, tops: list[StorePath], file: _Counter) -> ClosureHeader:
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.store.closure_file.writer import write_closure
 
     line = ProgressLine("exporting")

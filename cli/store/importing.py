@@ -33,7 +33,7 @@ def command(file: Path, link: Path | None, as_json: bool) -> int:
     from fpack.cli.store.closure_source import closure_source
     from fpack.cli.store.links import check_link, keep_by_link
     from fpack.cli.store.paths import opened
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.cli.ui.render import megabytes, note
     from fpack.store.closure_file.importer import import_closure
 

@@ -15,8 +15,8 @@ def command(as_json: bool) -> int:
     No other fpack may use the store meanwhile.
     """
     from fpack.cli.store.paths import require_store
-    from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.layout import Page, show
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.store.rebuild import rebuild_database
     from fpack.store.root import default_root
 

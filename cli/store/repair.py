@@ -139,7 +139,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
 def _from_file(store: Store, file: Path, damaged: Collection[StorePath]) -> list[StorePath]:
     """Replace the damaged trees that a closure file holds. Return their paths."""
     from fpack.cli.store.closure_source import closure_source
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.store.closure_file.importer import trees_of
     from fpack.store.repair import replace_tree
 

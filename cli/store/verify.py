@@ -52,7 +52,7 @@ def command(store_paths: tuple[str, ...], as_json: bool) -> int:
 def checked(store: Store, texts: tuple[str, ...] = ()) -> StoreCheck:
     """Check the store, or the closures of the paths that `texts` name, and show progress."""
     from fpack.cli.store.paths import find_paths
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.store.verify import check, check_paths
 
     line = ProgressLine("checking")

@@ -59,7 +59,7 @@ def _enter(request: ShellRequest, options: SharedOptions, remote: RemoteImage) -
     from fpack.builders.oci import spec
     from fpack.builders.sandbox.links import split_links
     from fpack.cli.images.pull.pull import pull
-    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.progress_line import ProgressLine
     from fpack.cli.workspace.workspace import Workspace
 
     if request.building or request.print_env:

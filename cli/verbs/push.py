@@ -38,10 +38,10 @@ def command(image: str, reference: str, plain_http: bool, as_json: bool, **value
     options = shared.options(values)
     result = pushing.push_found(image, reference, plain_http, options.no_caches)
     if result is None:
-        from fpack.cli.verbs.pack import pack_and_push
+        from fpack.cli.pack.command import pack_and_push
 
         if reference.endswith("/"):
             raise UsageError("REF has no name", hint="use fpack pack --push for several images")
-        result = pack_and_push(image, reference, options)
+        result = pack_and_push(image, reference, plain_http, options)
     pushing.show(result, as_json)
     return 0

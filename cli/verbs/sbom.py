@@ -49,7 +49,7 @@ Examples:
 @shared.sources
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the files that were written.")
 @shared.of_file
-@container_options.from_command_line
+@shared.of_container
 @shared.building
 def command(
     what: str | None,

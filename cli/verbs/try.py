@@ -43,7 +43,7 @@ Examples:
   fpack try jq --json -- jq --version         what was missing, as JSON""",
 )
 @click.argument("image", required=False, metavar="[WHAT]")
-@container_options.from_command_line
+@shared.of_container
 @click.option("--no-observe", is_flag=True, help="Do not observe which files it looks for.")
 @shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the command's output goes to stderr.")

@@ -36,6 +36,20 @@ LINES = {
         [],
         ["a", "/fpack/store/b", "--from", "file:///c", "--from=file:///d", "-o", "e", "--json", "-j", "2"],
     ),
+    "pack": (
+        [],
+        ["a", "b", "--push", "localhost:5000/a:1", "--plain-http", "--no-manifest"],
+        ["a.fp#b", "-o", "c.tar", "--format=deb", "--platform", "linux/amd64", "--platform=linux/arm64", "--together"],
+        ["-e", "1", "-e", "A=b", "--expression", "2", "--env", "C=d", "--port", "80", "--volume=/data", "--git"],
+        ["--sbom", "--vex", "--data", "d", "--sbom=spdx-2.3", "--provenance", "--fetch-fixed", "--sbom"],
+        ["--sbom", "cyclonedx-1.6", "a"],
+        ["--sources", "--try", "b -c", "--entrypoint=d", "--command", "e", "--user", "1", "--no-configure"],
+        ["--sources", "--no-sources", "-t", ":2", "--load", "podman", "--compress", "none", "--source-date", "--json"],
+    ),
+    "pull": (
+        ["localhost:5000/a"],
+        ["localhost:5000/a", "-o", "b/", "--platform", "linux/arm64", "--plain-http", "--json", "--no-caches"],
+    ),
     "push": (
         ["a.tar", "localhost:5000/a"],
         ["a.tar", "localhost:5000/a:1", "--plain-http", "--json"],
@@ -48,6 +62,8 @@ UNUSUAL = {
         ["--mirror", "http://127.0.0.1"], ["--eval-time", "3"], ["--max-index-age=no"], ["a", "--", "-b"], ["-"],
     ),
     "cache pull": (["--help"], ["--from", ""], ["--from"], ["-o", ""]),
+    "pack": (["--help"], ["--load", "crun"], ["--format="], ["-o", ""], ["--sources=1"], ["--max-index-age", "3"]),
+    "pull": (["--help"], ["a", "-o"]),
     "push": (["--help"], ["a.tar", "b", "--unknown"], ["a.tar", "b", "--jobs=x"], ["a.tar", "b", "--mirror", "http://c"]),
 }  # fmt: skip
 
@@ -82,7 +98,7 @@ def test_click_reads_other_lines(verb: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"], ["cache"], ["cache", "gc"], ["pull"]]
+    "argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"], ["cache"], ["cache", "gc"], ["verify"]]
 )
 def test_click_reads_other_verbs(argv: list[str]) -> None:
     assert quick_commands.read(argv) is None

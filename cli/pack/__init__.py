@@ -1,0 +1,1 @@
+"""Run `fpack pack`."""
