@@ -15,6 +15,8 @@ from fpack.cli.shared_options import SharedOptions
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
+from fpack.cli.workspace.evaluation import answers, log
+from fpack.cli.workspace.evaluation.answers import AnswerRecorder
 from fpack.cli.workspace.workspace import Workspace
 from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import derivation
@@ -61,12 +63,13 @@ class PackedImage(NamedTuple):
 
 
 class _ImageJob(NamedTuple):
-    """An image to build."""
+    """An image to build. answer: records the evaluation, to pack the same again without it."""
 
     workspace: Workspace
     container: Container
     wanted: list[Output]
     target: str | None
+    answer: AnswerRecorder | None = None
 
 
 def architectures(platforms: Sequence[str], options: SharedOptions) -> list[str | None]:
@@ -99,21 +102,27 @@ def make(
     together: bool = False,
     accept: Callable[[Workspace, Container, StorePath], None] | None = None,
     keep_base: bool = True,
+    again: bool = False,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
     of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
     documents, which need one too. together: the members of a list or a record are packed in one image. accept: is
-    called with each image that was built. keep_base: layers of bases are needed on this machine.
+    called with each image that was built. keep_base: layers of bases are needed on this machine. again: one target
+    that was packed before is not evaluated if nothing has changed: only the image and its manifest are used.
     """
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
-    groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base)
+    name = ""
+    if again and alone and archs[0] is None and not (options.fields or formats or together):
+        more = (options.compress or "", f"{sources} {keep_base}")
+        name = log.question("pack 1", (targets[0] or "",), str(options.lock or ""), *more)
+    groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base, name)
     if any(_moved(job) for group in groups for job in group):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
-        groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base)
+        groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base, name)
     made = []
     for mine in groups:
         images: list[CheckedTree] = []
@@ -171,7 +180,11 @@ def make(
             )
         )
     if alone:
-        groups[0][0].workspace.finish()
+        job = groups[0][0]
+        job.workspace.finish()
+        # A command of the image needs more than the image, and what is said of a base can change.
+        if job.answer is not None and not job.container.tries and not base_layers(made[0].images[0]):
+            job.answer.keep(log.plain(job.container._replace(meta={})), [tuple(output) for output in job.wanted])
     return made
 
 
@@ -194,8 +207,12 @@ def _evaluate(
     stack: ExitStack,
     together: bool,
     keep_base: bool,
+    name: str,
 ) -> list[list[_ImageJob]]:
-    """Return the images of each target and of each of its members: one for each architecture."""
+    """Return the images of each target and of each of its members: one for each architecture.
+
+    name: of the answer, if the one target needs no evaluation while nothing has changed; else "".
+    """
     alone = len(targets) * len(archs) == 1
     own = machine_arch()
     groups: list[list[_ImageJob]] = []
@@ -206,21 +223,44 @@ def _evaluate(
             fields = options.fields if arch in (None, own) else {"configure": False, **options.fields}
             workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
             workspace.keep_blobs = keep_base
-            for container in containers.containers(workspace, workspace.target(text), together=together):
-                if arch is not None:
-                    _check_platform(container, arch, text)
-                wanted = [container.image]
-                if sources is not None:
-                    manifest = attach.manifest(workspace, container, sources)
-                    wanted.append(manifest)
-                    if formats:
-                        wanted.append(bills.bill(workspace, manifest, formats))
-                of_target.setdefault(container.member, []).append(_ImageJob(workspace, container, wanted, text))
+            if name and (known := _packed_before(workspace, text, name)) is not None:
+                return [[known]]
+            with AnswerRecorder(name) as answer:
+                target = workspace.target(text)
+                for container in containers.containers(workspace, target, together=together):
+                    if arch is not None:
+                        _check_platform(container, arch, text)
+                    wanted = [container.image]
+                    if sources is not None:
+                        manifest = attach.manifest(workspace, container, sources)
+                        wanted.append(manifest)
+                        if formats:
+                            wanted.append(bills.bill(workspace, manifest, formats))
+                    job = _ImageJob(workspace, container, wanted, text)
+                    of_target.setdefault(container.member, []).append(job)
+                # A bare name that is that of a package is told.
+                is_told = target.package is not None and bool(target.path)
+                if name and list(of_target) == [""] and not (target.store or target.expression or is_told):
+                    answer.evaluated(workspace, target)
+                    of_target[""] = [job._replace(answer=answer)]
             if not alone:
                 # The next workspace may use the same lock.
                 workspace.finish()
         groups += of_target.values()
     return groups
+
+
+def _packed_before(workspace: Workspace, text: str | None, name: str) -> _ImageJob | None:
+    """Return the image that an unchanged evaluation gave, if the store has it and its manifest."""
+    found = answers.read(name)
+    workspace.parsed(text)
+    if found is None or not workspace.has_store:
+        return None
+    (image, root, *fields), wanted = found
+    outputs = [Output(*row) for row in wanted]
+    if workspace.store.built(outputs) is None:
+        return None
+    return _ImageJob(workspace, Container(Output(*image), Output(*root), *fields), outputs, text)
 
 
 def _check_platform(container: Container, arch: str, text: str | None) -> None:

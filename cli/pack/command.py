@@ -127,6 +127,7 @@ def run(
                 together,
                 acceptance.check,
                 keep_base=write or load is not None,
+                again=not (provenance or vex or tries),
             )
             if write:
                 places = formats.output_paths(form, made, output, compress)
@@ -193,7 +194,7 @@ def pack_and_push(what: str, push: str, plain_http: bool, options: shared.Shared
     def attempt() -> dict[str, Any]:
         with ExitStack() as stack:
             archs = packing.architectures((), options)
-            made = packing.make([what], archs, options, manifests.SOURCES, stack, keep_base=False)
+            made = packing.make([what], archs, options, manifests.SOURCES, stack, keep_base=False, again=True)
             return _push(made, push, plain_http, options)[0]
 
     return _repaired(attempt, repeat=True)

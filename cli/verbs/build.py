@@ -60,8 +60,9 @@ def command(
     project's package is built: the first one in its `image` that is built from source, or the only one of the file;
     else `image`.
     """
-    from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show, show_several
+    from fpack.cli.builds.warm_start import BuildRequest, name, show, show_several
     from fpack.cli.workspace.containers import outputs_of
+    from fpack.cli.workspace.evaluation.answers import AnswerRecorder
     from fpack.cli.workspace.project_package import project_package
     from fpack.cli.workspace.workspace import Workspace
 
@@ -72,7 +73,7 @@ def command(
         target = workspace.target(text)
         is_unnamed = target.file is not None and (text is None or "#" not in text)
         is_common = not (explain or check or rounds or together or target.store or target.expression)
-        with AnswerRecorder(request if is_common else None) as recorder:
+        with AnswerRecorder(name(request) if is_common else "") as recorder:
             if is_unnamed:
                 target = project_package(workspace, target)
             wanted = outputs_of(workspace, target, together=together)
@@ -102,7 +103,7 @@ def command(
             tell_lacking(workspace, ".".join(target.path), target.file.read_text("utf-8", "replace"), value, disks[0])
         workspace.finish()
         if not several:
-            recorder.keep(paths[0], workspace.store.closure(paths))
+            recorder.keep(str(paths[0]), [path.base for path in workspace.store.closure(paths)])
         _show_cut_off(workspace)
         if check or rounds:
             from fpack.cli.builds.reproducibility import check_rebuilds

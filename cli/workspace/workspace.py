@@ -88,8 +88,7 @@ class Workspace:
         """
         from .evaluation.target_values import release_of
 
-        target = targets.parse(text, Path.cwd(), default)
-        self._choose(target)
+        target = self.parsed(text, default)
         if own_lock and target.project is not None and target.file is None and not self._is_defined(target):
             target = target._replace(project=None)
             self.__dict__.pop("evaluator", None)
@@ -98,6 +97,12 @@ class Workspace:
         release, error = release_of(self, target)
         self._no_packages = error or self._no_packages
         return target if release is None else target._replace(package=(release, target.path[0]))
+
+    def parsed(self, text: str | None, default: str = "image") -> Target:
+        """Parse a target as `target` does, without a look at what a bare name means."""
+        target = targets.parse(text, Path.cwd(), default)
+        self._choose(target)
+        return target
 
     def _choose(self, target: Target) -> None:
         self._target = target
