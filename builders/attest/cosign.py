@@ -12,10 +12,10 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.builders.manifest.format import Blob
 from fpack.builders.streams import strict_json
+from fpack.light_typing import Any, NamedTuple
 
 from . import dsse
 from .dsse import EnvelopeError

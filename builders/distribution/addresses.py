@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .registry_config import RegistryPlace
     from .transport import Settings
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z"
 FORMS = "oci://HOST/NAME, file:///DIRECTORY, https://HOST/PATH or s3://BUCKET/PREFIX"
 
 
@@ -122,7 +122,7 @@ def _bucket(address: str, settings: Settings) -> Repository:
 
     parts = split_address(address)
     bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
-    if not _BUCKET.match(bucket) or ".." in prefix.split("/"):
+    if not re.match(_BUCKET, bucket) or ".." in prefix.split("/"):
         raise BadAddress("The address of a bucket is not valid", where=address, hint="write s3://BUCKET/PREFIX")
     access = find_access(settings.environ)
     endpoint = settings.environ.get("AWS_ENDPOINT_URL_S3") or settings.environ.get("AWS_ENDPOINT_URL") or ""

@@ -6,9 +6,9 @@ Registries describe errors in JSON: https://github.com/opencontainers/distributi
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fpack.builders.net.errors import BadUrl, HttpError, TlsError
+from fpack.light_typing import Any
 from fpack.store.errors import one_line
 
 from .protocol import Denied, NotThere, RepositoryError, Unavailable

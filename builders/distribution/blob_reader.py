@@ -15,7 +15,7 @@ from .protocol import BlobEntry, Corrupt, RepositoryError
 from .transport import RegistryAnswer, Transport
 
 PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
+_CONTENT_RANGE = r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z"
 
 
 class ServedBlobs(ABC):
@@ -102,7 +102,7 @@ def begins(answer: RegistryAnswer, entry: BlobEntry, at: int, name: str) -> int:
     """Return the offset of a blob at which an answer begins: 0 or `at`. Raise Corrupt if it is not of this blob."""
     if answer.status == 206:
         given = answer.header("Content-Range")
-        match = _CONTENT_RANGE.match(given)
+        match = re.match(_CONTENT_RANGE, given)
         if match is None or int(match[1]) != at or match[2] not in ("*", str(entry.size)):
             answer.close()
             why = f"{entry.digest}: {given[:80] or 'no Content-Range'}"

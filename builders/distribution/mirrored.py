@@ -6,7 +6,8 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TypeVar
+
+from fpack.light_typing import IO, TypeVar
 
 from .names import is_digest
 from .protocol import BlobEntry, BlobSource, Corrupt, ManifestDocument, NotThere, Repository, RepositoryError

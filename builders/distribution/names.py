@@ -7,17 +7,17 @@ import re
 
 from .protocol import Corrupt
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z"
+_DIGITS = "0123456789abcdef"
 
 
 def is_digest(text: str) -> bool:
     """Return whether a text is a SHA-256 digest as OCI writes it."""
-    return _DIGEST.match(text) is not None
+    return len(text) == 71 and text.startswith("sha256:") and not text[7:].strip(_DIGITS)
 
 
 def is_tag(text: str) -> bool:
-    return _TAG.match(text) is not None
+    return re.match(_TAG, text) is not None
 
 
 def check_digest(text: str, where: str = "") -> str:

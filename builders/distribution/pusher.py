@@ -10,8 +10,8 @@ import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
 
+from fpack.light_typing import Any, NamedTuple, Protocol
 from fpack.store import threads
 from fpack.store.errors import FpackError
 

@@ -48,7 +48,8 @@ class Reference(NamedTuple):
     @property
     def is_loopback(self) -> bool:
         """Return whether the host is this machine."""
-        name = self.host.rpartition(":")[0] if re.search(r":[0-9]+\Z", self.host) else self.host
+        name, colon, port = self.host.rpartition(":")
+        name = name if colon and port.isdigit() else self.host
         return name in ("localhost", "[::1]") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", name) is not None
 
 

@@ -46,7 +46,7 @@ MAX_LIST = 128 << 20  # bytes of all pages of a list
 MAX_REFERRERS = 10_000  # of a manifest
 PAGE = 1000  # tags to ask for at once
 MAX_RACES = 8  # attempts to update a list that others update too
-_LINK = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
+_LINK = r'<([^<>]*)>\s*;\s*rel="?next"?'
 
 
 class RegistryRepository:
@@ -227,7 +227,7 @@ class RegistryRepository:
             if size > MAX_LIST:
                 raise Corrupt("The registry's list is too long", where=self.name, why=f"the limit is {MAX_LIST} bytes")
             yield answer, data
-            link = _LINK.search(answer.header("Link"))
+            link = re.search(_LINK, answer.header("Link"))
             if answer.status != 200 or link is None:
                 return
             following = self.transport.join(url, link[1], self.name)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.errors import FpackError
 from fpack.store.files.presence import is_present
 from fpack.xdg import base_directory
@@ -100,9 +100,12 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
                 data = file.read(MAX_FILE + 1)
             if len(data) > MAX_FILE:
                 raise ValueError(f"it is larger than {MAX_FILE} bytes")
+            text = data.decode()
+            if _has_no_registry(text):
+                continue
             from fpack import strict_toml
 
-            document = strict_toml.parse(data.decode())
+            document = strict_toml.parse(text)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
@@ -113,6 +116,16 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
             if prefix:
                 found[prefix] = row
     return found
+
+
+def _has_no_registry(text: str) -> bool:
+    """Tell whether a file has only comments and short names, as those of distributions: parsing them takes a while."""
+    for line in map(str.strip, text.split("\n")):
+        empty, *alias = line.split('"')
+        is_alias = len(alias) == 4 and not empty and alias[1].strip() == "=" and not alias[3] and "\\" not in line
+        if not (line.isprintable() and (not line or line[0] == "#" or line == "[aliases]" or is_alias)):
+            return False
+    return True
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

@@ -13,11 +13,11 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from fpack.builders.net.connections import Connections
 from fpack.builders.net.errors import HttpError, join_url, split_url, translate
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store.settings import OFFLINE
 
 from . import answers
@@ -43,7 +43,6 @@ CONNECT = 15.0  # seconds
 REDIRECTS = 5
 CHUNK = 1 << 18  # bytes
 USER_AGENT = "fpack"
-_LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 Body = bytes | Callable[[], Iterable[bytes]]
 
@@ -83,7 +82,7 @@ class RegistryAnswer:
     def length(self) -> int | None:
         """Return the announced size of the body."""
         text = self.header("Content-Length")
-        return int(text) if _LENGTH.match(text) else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield the body in pieces as they arrive. Raise HttpError if the connection breaks."""

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from io import BytesIO
-from typing import Any, BinaryIO, NoReturn
 
 from fpack.builders.attest import cosign
 from fpack.builders.distribution.document_cache import DocumentCache
@@ -31,6 +30,7 @@ from fpack.builders.streams.stream import PieceReader
 from fpack.builders.verify import documents
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import VerifyError
+from fpack.light_typing import Any, BinaryIO, NoReturn
 from fpack.store.errors import did_you_mean
 
 MAX_TOP = 4 << 20  # bytes of an image's manifest or index

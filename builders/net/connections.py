@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+
+from fpack.light_typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ssl

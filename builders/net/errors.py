@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from typing import NoReturn
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
+from fpack.light_typing import NoReturn
 from fpack.store.errors import FpackError, one_line
 from fpack.store.files import disk_errors
 

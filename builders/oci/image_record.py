@@ -14,7 +14,7 @@ from fpack.store.path import parse
 from . import spec
 
 FORMAT = 1
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_DIGEST = r"sha256:[0-9a-f]{64}\Z"
 
 
 class ImageRecord(NamedTuple):
@@ -68,7 +68,7 @@ def _is_layer(layer: dict[str, Any]) -> bool:
     return (
         all(text.__class__ is str for text in texts)
         and all(number.__class__ is int and number >= 0 for number in numbers)
-        and bool(_DIGEST.match(layer["digest"]) and _DIGEST.match(layer["diff_id"]))
+        and bool(re.match(_DIGEST, layer["digest"]) and re.match(_DIGEST, layer["diff_id"]))
         and ("excluded" not in layer or _is_described(layer))
     )
 

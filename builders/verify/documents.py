@@ -9,11 +9,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.builders.attest import cosign
 from fpack.builders.manifest.format import Blob
 from fpack.builders.streams import strict_json
+from fpack.light_typing import Any, NamedTuple
 
 from .findings import BLOB, VerifyError
 from .image_archive import ImageArchive, pieces

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from fpack.builders.attest import cosign
 from fpack.builders.attest.cosign import SignedLayer
@@ -13,6 +12,7 @@ from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.manifest.format import ARTIFACTS, SOURCES, Blob, media_types
 from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
+from fpack.light_typing import Any
 from fpack.store.errors import FpackError
 
 from . import documents

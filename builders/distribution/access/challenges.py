@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 MAX_HEADER = 8192
-_SCHEME = re.compile(r"\s*+(?:,\s*+)?([A-Za-z][A-Za-z0-9_-]*)(?:\s+|\Z)")
-_PARAMETER = re.compile(r'\s*+(?:,\s*+)?([A-Za-z0-9_-]++)\s*+=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# Patterns are compiled when they are used: most registries of a team ask for no login.
+_SCHEME = r"\s*+(?:,\s*+)?([A-Za-z][A-Za-z0-9_-]*)(?:\s+|\Z)"
+_PARAMETER = r'\s*+(?:,\s*+)?([A-Za-z0-9_-]++)\s*+=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'
 
 
 class Challenge(NamedTuple):
@@ -23,11 +25,12 @@ def parse(header: str) -> list[Challenge]:
     """Return the challenges of a header, in order. What cannot be parsed is left out."""
     found: list[Challenge] = []
     text = header[:MAX_HEADER]
+    next_scheme, next_parameter = re.compile(_SCHEME).match, re.compile(_PARAMETER).match
     at = 0
-    while (scheme := _SCHEME.match(text, at)) is not None:
+    while (scheme := next_scheme(text, at)) is not None:
         at = scheme.end()
         fields: dict[str, str] = {}
-        while (parameter := _PARAMETER.match(text, at)) is not None:
+        while (parameter := next_parameter(text, at)) is not None:
             value = parameter[3] if parameter[3] is not None else re.sub(r"\\(.)", r"\1", parameter[2])
             fields.setdefault(parameter[1].lower(), value)
             at = parameter.end()

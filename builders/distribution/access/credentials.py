@@ -14,8 +14,8 @@ import re
 import stat
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
+from fpack.light_typing import Any, NamedTuple
 from fpack.store import processes
 from fpack.store.errors import FpackError, one_line
 from fpack.xdg import base_directory

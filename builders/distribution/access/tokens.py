@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from fpack.builders.distribution import answers
 from fpack.builders.distribution.http_fields import retry_after, with_query
 from fpack.builders.distribution.protocol import Denied, Unavailable
 from fpack.builders.net.errors import HttpError, split_url
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 
 from . import credentials
 from .challenges import Challenge

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.protocol import BlobSource, Repository
@@ -15,6 +14,7 @@ from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import uploads_directory
 from fpack.cli.ui.render import counted, megabytes
+from fpack.light_typing import TYPE_CHECKING, Any
 
 from .records import PushRecord
 
