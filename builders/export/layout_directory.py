@@ -33,12 +33,13 @@ def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) 
     `index.json` is replaced. Blobs that both images have are kept, and those of the old image alone are deleted.
     """
     sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
+    ordered = sorted(sources, key=lambda name: "/" not in name)  # first the blobs, which other files name
     with errors(out), contextlib.ExitStack() as stack:
         layout = _LayoutDirectory(out, stack)
         try:
-            for name, data in sources.items():
-                if not layout.has(name, data):
-                    layout.write(name, data)
+            for name in ordered:
+                if not layout.has(name, sources[name]):
+                    layout.write(name, sources[name])
             layout.write("oci-layout", spec.LAYOUT)
             layout.write("index.json", bundle.index_json)
         except BaseException:
@@ -77,6 +78,7 @@ class _LayoutDirectory:
         """Open or create the layout. Raise ExportError if `out` cannot become a layout."""
         self._made: list[tuple[str, int | None]] = []  # created directories: name, descriptor of the parent
         self._new: list[str] = []
+        self._has_new_names = False  # at the top, since the last sync of it
         self._ends: list[threads.ThreadJob[None]] = []  # of the new blobs since the last sync of their directory
         self._workers = threads.Workers(_ENDS, "sync")
         name, above = os.fspath(out), None
@@ -169,14 +171,16 @@ class _LayoutDirectory:
         is_blob = directory == self._directories[_BLOBS]
         if not is_blob:
             self._sync_blobs()
-        is_top = path in _LAYOUT_FILES
+        is_top, is_index = path in _LAYOUT_FILES, path == "index.json"
         end = self._end_later if is_blob else replace.at_once
-        with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=not is_blob, end=end) as fd:
+        # The names of all files at the top are synced with that of the index, the last one.
+        with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=is_index, end=end) as fd:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
                 copy_source(source, fd, bytearray(CHUNK))
         self._new.append(path)
+        self._has_new_names = not is_blob and not is_index
 
     def _end_later(self, step: Callable[[], None]) -> None:
         """Sync a blob and give it its name while the next ones are fetched: a disk syncs several at once."""
@@ -204,8 +208,10 @@ class _LayoutDirectory:
                 os.unlink(name, dir_fd=directory)
 
     def sync(self) -> None:
-        """Make the new directories durable; the files are already."""
+        """Make new names and directories durable; the content of files is already."""
         self._sync_blobs()
+        if self._has_new_names:
+            os.fsync(self._directories[""])
         for _, above in self._made:
             if above is not None:
                 os.fsync(above)

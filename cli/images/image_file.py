@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.builders.machines import MACHINES
 from fpack.builders.manifest.format import Blob, Head
@@ -17,6 +16,7 @@ from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
 from fpack.builders.verify.image_archive import ImageArchive, ImageLocation, open_archive
 from fpack.cli.errors import UsageError
+from fpack.light_typing import Any, NamedTuple
 
 from .manifests import all_beside
 
@@ -63,10 +63,13 @@ class StoredImage(NamedTuple):
     absent: str = ""
 
 
-def read(path: ImageLocation, platform: str | None = None) -> StoredImage:
-    """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several."""
+def read(path: ImageLocation, platform: str | None = None, *, described: bool = True) -> StoredImage:
+    """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several.
+
+    described: as of `choose`.
+    """
     with contextlib.closing(open_archive(path, Report())) as archive:
-        return choose(archive, path, lambda image: _has_platform(image, platform), platform or "")
+        return choose(archive, path, lambda image: _has_platform(image, platform), platform or "", described=described)
 
 
 def read_all(path: ImageLocation) -> list[StoredImage]:
@@ -87,13 +90,21 @@ def opened(path: ImageLocation) -> ImageArchive:
     return archive
 
 
-def choose(archive: ImageArchive, path: ImageLocation, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
-    """Return the one image of an archive that is wanted, with its manifest. Raise FpackError if there is not one.
+def choose(
+    archive: ImageArchive,
+    path: ImageLocation,
+    wanted: Callable[[StoredImage], bool],
+    name: str,
+    *,
+    described: bool = True,
+) -> StoredImage:
+    """Return the one image of an archive that is wanted. Raise FpackError if there is not one.
 
-    name: of the platform that is wanted, "" if any.
+    name: of the platform that is wanted, "" if any. described: with its exact manifest.
     """
     with _naming(path):
-        return _with_manifest(archive, _only(list(_images(archive, path)), path, wanted, name))
+        found = _only(list(_images(archive, path)), path, wanted, name)
+        return _with_manifest(archive, found) if described else found
 
 
 @contextlib.contextmanager

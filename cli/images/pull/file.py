@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Repository
 from fpack.builders.export.layout_directory import export_layout
@@ -16,6 +15,7 @@ from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.oci import spec
 from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import threads
 from fpack.store.files.writer import write_all
 
@@ -55,11 +55,13 @@ def copy(
     platform: which one of an index; None for this machine's. layout: as an OCI layout directory, else as a tar.
     """
     archive = remote.archive()
-    image = choose(remote, platform)
+    image = choose(remote, platform, described=False)
     if not image.digest:
         raise BadDocument(str(remote), "it has no manifest")
     with threads.Workers(_AHEAD, "pull") as workers:
         bundle = _RemoteImage(remote, archive, image.digest, _Transfer(archive.repository, workers, progress))
+        if not (layout and out.is_dir()):  # a layout may have them
+            bundle.transfer.begin()
         (export_layout if layout else export_tar)(bundle, out, _documents(archive, image.digest))
     return CopiedImage(str(remote), archive.top.digest, image.platform, bundle.transfer.done)
 
@@ -86,13 +88,17 @@ class _Transfer:
         self._waiting += [entry for entry in entries if entry.size <= _SMALL]
         self._total += sum(entry.size for entry in entries)
 
+    def begin(self) -> None:
+        """Fetch the next small blobs."""
+        while self._waiting and len(self._jobs) < _AHEAD:
+            ahead = self._waiting.pop(0)
+            self._jobs[ahead.digest] = self._workers.submit(lambda ahead=ahead: self._read(ahead))  # type: ignore[misc]
+
     def write(self, entry: BlobEntry, fd: int) -> None:
         """Write a blob. The repository compares it with its digest and size."""
         if entry in self._waiting:
             del self._waiting[: self._waiting.index(entry)]  # the layout has those before
-        while self._waiting and len(self._jobs) < _AHEAD:
-            ahead = self._waiting.pop(0)
-            self._jobs[ahead.digest] = self._workers.submit(lambda ahead=ahead: self._read(ahead))  # type: ignore[misc]
+        self.begin()
         job = self._jobs.pop(entry.digest, None)
         if job is not None:
             while not job.wait(0.2):
