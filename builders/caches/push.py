@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.attest.keys import PrivateKey
-from fpack.builders.distribution.protocol import RepositoryError
+from fpack.builders.distribution.protocol import BlobSource, RepositoryError
 from fpack.store import DAY, base32, canonical, threads
 from fpack.store.canonical import Value
 from fpack.store.closure_file.format import ordered
@@ -38,18 +38,21 @@ _WORKERS = 4  # uploads at a time
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], None]  # bytes of files written, bytes of files in all
+Mounts = Callable[[str], Sequence[str]]  # repositories that may have a blob, by digest
 
 
 class CachePush(NamedTuple):
     """The result of a push. pushed: paths that the cache did not have. present: paths that it had.
 
-    written: bytes of the blobs that were transferred. realisations: newly signed ones.
+    written: bytes of the blobs that were transferred. realisations: newly signed ones. blobs: digests of what was
+    written or was there, of the paths in `pushed`.
     """
 
     pushed: tuple[StorePath, ...]
     present: tuple[StorePath, ...]
     written: int
     realisations: int
+    blobs: tuple[str, ...] = ()
 
 
 def realisations_of(store: Store, paths: Iterable[StorePath], generation: int) -> list[Realisation]:
@@ -72,17 +75,18 @@ def push(
     progress: Progress = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
     parts: Mapping[StorePath, PathInLayer] = {},
-    mounts: Sequence[str] = (),
+    mounts: Mounts = lambda digest: (),
 ) -> CachePush:
     """Write the closures of `paths`, and the realisations, to a cache. The caller keeps the paths from gc.
 
     key: signs the realisations; without it, only paths are written. parts: paths that layers of images have: if the
-    cache has the layer, it refers to it. mounts: repositories of the same registry that may have layers. Raise
+    cache has the layer, it refers to it. mounts: repositories of the same registry that may have a blob. Raise
     StoreError for a damaged path, and RepositoryError if the cache cannot be written.
     """
     cache.refresh()
     closure = _closure(store, paths)
     pushed: list[StorePath] = []
+    blobs: set[str] = set()
     written = 0
     statements = _statements(cache, realisations, key)
     signed = sum(len(decode_claims(statement).realisations) for statement in statements)
@@ -93,6 +97,7 @@ def push(
             break
         paths_written = _write(store, cache, missing, _Layers(store, cache, parts, mounts), progress, check)
         written += paths_written.written
+        blobs |= {name for base, data in paths_written.records.items() for name in decode_record(base, data).blobs}
         named = {content.path for content in missing} if key is not None else set()
         named.update(parse(row.base) for statement in statements for row in decode_claims(statement).realisations)
         cache.publish(Index(now(), paths_written.records, tuple(statements), derivations=_makers(store, named)))
@@ -107,7 +112,7 @@ def push(
     renewed = [path for path in present if (record := cache.record(path.base)) is not None and record.day < _today()]
     if renewed:
         uses.record(cache.repository, renewed)
-    return CachePush(tuple(sorted(new)), present, written, signed)
+    return CachePush(tuple(sorted(new)), present, written, signed, tuple(sorted(blobs)))
 
 
 def _lost(cache: Cache, written: _WrittenBlobs, check: Callable[[], None]) -> set[StorePath]:
@@ -188,13 +193,11 @@ class _WrittenBlobs(NamedTuple):
 class _Layers:
     """The layers of images in the repository of a cache. The methods can be called from several threads."""
 
-    def __init__(
-        self, store: Store, cache: Cache, parts: Mapping[StorePath, PathInLayer], mounts: Sequence[str]
-    ) -> None:
+    def __init__(self, store: Store, cache: Cache, parts: Mapping[StorePath, PathInLayer], mounts: Mounts) -> None:
         self._store = store
         self._cache = cache
         self._parts = parts
-        self._mounts = mounts
+        self.mounts = mounts
         self._there: dict[str, bool] = {}
         self.relied: set[str] = set()  # blobs that were there
 
@@ -202,7 +205,7 @@ class _Layers:
         """Write the detached files of a path. Return the number of bytes that were transferred."""
         written = 0
         for file in content.files:
-            blob = image_layers.source(self._store.tree(content.path), file, self._mounts)
+            blob = image_layers.source(self._store.tree(content.path), file, self.mounts(file.blob_digest))
             if self._cache.repository.write_blob(blob):
                 written += file.size
             else:
@@ -216,9 +219,31 @@ class _Layers:
         if part is None:
             return None
         if part.blob_digest not in self._there:
-            self._there[part.blob_digest] = self._cache.repository.has_blob(part.blob_digest)
+            self._there[part.blob_digest] = self._has(part)
             self.relied.add(part.blob_digest)
         return record_in_layer(self._store, content, part) if self._there[part.blob_digest] else None
+
+    def _has(self, part: PathInLayer) -> bool:
+        """Tell whether the cache has a layer, or gets it from another repository. Nothing is sent."""
+        if self._cache.repository.has_blob(part.blob_digest):
+            return True
+        mounts = self.mounts(part.blob_digest)
+        if not mounts:
+            return False
+        try:
+            self._cache.repository.write_blob(BlobSource(part.blob_digest, part.blob_size, _refuse, mounts))
+        except _NotMounted:
+            return False
+        return True
+
+
+class _NotMounted(RepositoryError):
+    """No repository gives a blob to another one."""
+
+
+def _refuse(offset: int) -> Iterator[bytes]:
+    raise _NotMounted("The layer is not sent")
+    yield b""
 
 
 def _write(
@@ -242,7 +267,7 @@ def _write(
         check()
         made = write_pack(store, inside, Path(directory, str(number)), check)
         try:
-            moved = cache.repository.write_blob(made.source())
+            moved = cache.repository.write_blob(made.source()._replace(mounts=layers.mounts(made.digest)))
             if not moved:
                 layers.relied.add(made.digest)
         finally:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.store.errors import FpackError
+from fpack.store.path import StorePath, parse
 
 if TYPE_CHECKING:
+    from fpack.builders.distribution.reference import Reference
+    from fpack.cli.images.push.records import PushRecord
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.path import StorePath
+    from fpack.store.store import Store
 
 
 @click.command(
@@ -45,6 +51,7 @@ def command(
     from fpack.builders.caches.push import push, realisations_of
     from fpack.builders.kinds.table import generation
     from fpack.cli.errors import UsageError
+    from fpack.cli.images.push.records import PushRecord
     from fpack.cli.ui.progress_line import ProgressLine
     from fpack.cli.ui.render import megabytes, note
     from fpack.cli.workspace.caches.opener import open_cache, signing_key
@@ -69,10 +76,17 @@ def command(
         closure = store.closure(paths)
         rows = realisations_of(store, closure, generation()) if key is not None else []
         line = ProgressLine("pushing")
+        registry = _registry_of(address)
+        record = None if registry is None else PushRecord(registry.host)
+        known = {} if record is None or registry is None else record.mounts(registry.repository)
+        images = [] if record is None else list(_pushed_images(store, record))
+        parts = image_layers.of_paths(store, [*images, *closure])
         try:
-            done = push(store, cache, paths, rows, key, line, parts=image_layers.of_paths(store, closure))
+            done = push(store, cache, paths, rows, key, line, parts=parts, mounts=lambda blob: known.get(blob, ()))
         finally:
             line.end()
+        if record is not None and registry is not None and done.blobs:
+            record.add_blobs(registry.repository, done.blobs)
         workspace.finish()
     if as_json:
         shared.print_json(
@@ -90,6 +104,25 @@ def command(
             f"{done.realisations} realisations signed"
         )
     return 0
+
+
+def _registry_of(address: str) -> Reference | None:
+    """Return the repository of a registry at an address that was opened, or None for another cache."""
+    from fpack.builders.distribution.reference import parse_reference
+
+    try:
+        return parse_reference(address.removeprefix("oci://")) if address.startswith("oci://") else None
+    except FpackError:
+        return None  # a host without a dot or a port
+
+
+def _pushed_images(store: Store, record: PushRecord) -> Iterator[StorePath]:
+    """Yield the images of the store that were pushed to a registry: their layers may have the paths to push."""
+    for text in sorted(record.images()):
+        with suppress(FpackError):  # the record is damaged
+            path = parse(text)
+            if store.is_there(path):
+                yield path
 
 
 def built(workspace: Workspace, targets: tuple[str, ...]) -> list[StorePath]:

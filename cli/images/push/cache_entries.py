@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.distribution.reference import Reference, parse_reference
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import note, warn
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store.errors import FpackError, printable
 from fpack.store.settings import CACHE_PUSH, CACHE_SIGN_WITH, OFFLINE
 
@@ -103,4 +103,4 @@ def _push(address: str, images: Sequence[tuple[Store, StorePath]], mounts: Seque
     # gc may have deleted what an image was made of.
     paths = [path for path in dict.fromkeys(found) if store.info(path) is not None and store.keep([path])]
     rows = realisations_of(store, store.closure(paths), generation())
-    return push(store, open_cache(address, [key.public]), paths, rows, key, parts=parts, mounts=mounts)
+    return push(store, open_cache(address, [key.public]), paths, rows, key, parts=parts, mounts=lambda digest: mounts)

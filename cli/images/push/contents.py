@@ -8,12 +8,13 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
 from fpack.builders.oci import spec
-from fpack.builders.streams.output_file import StoredFile
+from fpack.light_typing import TYPE_CHECKING, Any, TypeAlias
 from fpack.store.errors import FpackError
+
+from .records import STORE_RECORD
 
 if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
@@ -43,7 +44,7 @@ def of_packed(made: PackedImage) -> PushedImage:
     blobs |= {layer["digest"]: _RemoteLayer(layer) for layer in made.below}
     about = [*(referrer.read(tree) for tree in made.manifests), *formats.other_referrers(made)]
     top = json.loads(made.bundle.index_json)["manifests"][0]
-    late = [LateDocument(f"record of {path}", partial(_record, store, path)) for store, path in made.paths]
+    late = [LateDocument(f"{STORE_RECORD}{path}", partial(_record, store, path)) for store, path in made.paths]
     return _image(top["digest"], blobs, about)._replace(late=late if made.manifests else ())
 
 

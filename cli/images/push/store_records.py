@@ -22,6 +22,8 @@ from fpack.store.path import StorePath, parse
 from fpack.store.root import default_root
 from fpack.store.store import Store
 
+from .records import STORE_RECORD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -52,7 +54,7 @@ def of_archive(archive: ImageArchive, having: Collection[str], pushable: Pushabl
             paths = [path for _, path in images]
     except FpackError:
         return []  # the image is pushed without its record
-    return [LateDocument(f"record of {path}", partial(_made, default_root(), path, pushable)) for path in paths]
+    return [LateDocument(f"{STORE_RECORD}{path}", partial(_made, default_root(), path, pushable)) for path in paths]
 
 
 @contextlib.contextmanager

@@ -180,3 +180,38 @@ def test_a_cache_that_fails_fails_no_push(registry: Registry, tmp_path: Path) ->
     assert "the image is pushed, but the cache" in done.stderr
     registry.heal()
     assert "can be substituted" in team.one(*words, env=team.pushing).stderr
+
+
+@pytest.mark.parametrize(("repository", "mounts"), [("team/app", True), ("team/cache", True), ("team/cache", False)])
+def test_a_path_in_a_layer_that_the_registry_has_is_not_sent(tmp_path: Path, repository: str, mounts: bool) -> None:
+    """The image was pushed without a cache; a path of it is pushed by itself later."""
+    with Registry(mounts=mounts) as registry:
+        team = Team(tmp_path, registry, repository)
+        team.one.pack("#image", "--push", f"{registry.host}/team/app:1.0", "--plain-http")
+        layers = {row["digest"] for row in team.layers()}
+        (team.one.home / "words.fp").write_text('words = text("note", "some words")\n')
+        registry.clear()
+        words = ("cache", "push", "words.fp#words", "--to", team.address, "--key", tmp_path / "ci.pem", "--json")
+        done = json.loads(team.one(*words).stdout)
+        record = team.cache().record(done["pushed"][0].rpartition("/")[2])
+        assert record is not None and record.is_layer == mounts and (record.blob_digest in layers) == mounts
+        assert (done["bytes"] == 0) == mounts and registry.received < 10_000
+        third = Fpack(tmp_path / "third")
+        assert third("cache", "pull", *done["pushed"], "--from", team.address).stdout.split() == done["pushed"]
+
+
+def test_what_one_repository_has_is_mounted_in_another(registry: Registry, tmp_path: Path) -> None:
+    """An image and two caches: the first cache gets what the image lacks, the second one nothing."""
+    team = Team(tmp_path, registry, "team/cache")
+    team.one.pack("#image", "--push", f"{registry.host}/team/app:1.0", "--plain-http")
+    layers = {row["digest"] for row in team.layers()}
+    for number, cache in enumerate(("team/cache", "team/other")):
+        registry.clear()
+        words = ("cache", "push", "#image", "--to", f"oci://{registry.host}/{cache}", "--key", tmp_path / "ci.pem")
+        done = json.loads(team.one(*words, "--json").stdout)
+        assert done["pushed"] and (done["bytes"] == 0) == bool(number)
+        assert not layers & set(uploads(registry)) and layers <= registry.stored(cache).blobs.keys()
+    # The other way round: an image finds its layers in a cache.
+    registry.clear()
+    team.one.pack("#image", "--push", f"{registry.host}/team/third:1.0", "--plain-http")
+    assert not layers & set(uploads(registry))
