@@ -224,7 +224,7 @@ class _Layers:
         return record_in_layer(self._store, content, part) if self._there[part.blob_digest] else None
 
     def _has(self, part: PathInLayer) -> bool:
-        """Tell whether the cache has a layer, or gets it from another repository. Nothing is sent."""
+        """Return whether the cache has a layer, or gets it from another repository. Nothing is sent."""
         if self._cache.repository.has_blob(part.blob_digest):
             return True
         mounts = self.mounts(part.blob_digest)

@@ -119,7 +119,7 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
 
 
 def _has_no_registry(text: str) -> bool:
-    """Tell whether a file has only comments and short names, as those of distributions: parsing them takes a while."""
+    """Return whether a file has only comments and short names, as those of distributions have."""
     for line in map(str.strip, text.split("\n")):
         empty, *alias = line.split('"')
         is_alias = len(alias) == 4 and not empty and alias[1].strip() == "=" and not alias[3] and "\\" not in line
