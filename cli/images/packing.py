@@ -236,13 +236,12 @@ def _evaluate(
                         wanted.append(manifest)
                         if formats:
                             wanted.append(bills.bill(workspace, manifest, formats))
-                    job = _ImageJob(workspace, container, wanted, text)
-                    of_target.setdefault(container.member, []).append(job)
+                    of_target.setdefault(container.member, []).append(_ImageJob(workspace, container, wanted, text))
                 # A bare name that is that of a package is told.
                 is_told = target.package is not None and bool(target.path)
                 if name and list(of_target) == [""] and not (target.store or target.expression or is_told):
                     answer.evaluated(workspace, target)
-                    of_target[""] = [job._replace(answer=answer)]
+                    of_target[""] = [of_target[""][0]._replace(answer=answer)]
             if not alone:
                 # The next workspace may use the same lock.
                 workspace.finish()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
 from fpack.builders.oci import spec
+from fpack.builders.streams.output_file import StoredFile
 from fpack.light_typing import TYPE_CHECKING, Any, TypeAlias
 from fpack.store.errors import FpackError
 
@@ -69,7 +70,7 @@ class _RemoteLayer:
         return open_repository(layer["urls"][0], plain_http=True).read_blob(entry, offset)
 
 
-_Source: TypeAlias = "bytes | StoredFile | _RemoteLayer"
+_Source: TypeAlias = bytes | StoredFile | _RemoteLayer
 
 
 def _image(top: str, blobs: Mapping[str, _Source], about: Iterable[Referrer]) -> PushedImage:
