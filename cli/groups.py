@@ -39,7 +39,25 @@ class Subcommand(NamedTuple):
     help: str
 
 
-class LazyGroup(click.Group):
+class VerbGroup(click.Group):
+    """A command of subcommands, which suggests one for an unknown word."""
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+        """Find the subcommand that the first word names. Raise UsageError if there is none."""
+        if args and args[0] not in self.list_commands(ctx):
+            from fpack.store.errors import did_you_mean
+
+            from .errors import UsageError
+
+            have = "There is" if ctx.parent is None else f"{ctx.command_path} has"
+            hint = did_you_mean(args[0], self.list_commands(ctx)) or f"see {ctx.command_path} --help"
+            if ctx.parent is None:
+                hint = KNOWN_ELSEWHERE.get(_SAME.get(args[0], args[0]), hint)
+            raise UsageError(f"{have} no command {args[0]!r}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(VerbGroup):
     """A command of subcommands, by name in the order of its help."""
 
     def __init__(self, subcommands: Mapping[str, Subcommand], **attributes: Any) -> None:
@@ -54,20 +72,6 @@ class LazyGroup(click.Group):
 
         found = self.subcommands.get(cmd_name)
         return import_module(found.module).command if found is not None else None
-
-    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
-        """Find the subcommand that the first word names. Raise UsageError if there is none."""
-        if args and args[0] not in self.subcommands:
-            from fpack.store.errors import did_you_mean
-
-            from .errors import UsageError
-
-            have = "There is" if ctx.parent is None else f"{ctx.command_path} has"
-            hint = did_you_mean(args[0], self.subcommands) or f"see {ctx.command_path} --help"
-            if ctx.parent is None:
-                hint = KNOWN_ELSEWHERE.get(_SAME.get(args[0], args[0]), hint)
-            raise UsageError(f"{have} no command {args[0]!r}", hint=hint)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the list of subcommands, without importing them."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.groups import VerbGroup
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
 @click.group(
     "key",
+    cls=VerbGroup,
     epilog="""\b
 Examples:
   fpack key generate release                   in your directory of keys, for fpack sign --key release

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.groups import VerbGroup
 
 if TYPE_CHECKING:
     from fpack.builders.attest.rebuilder_client import RebuilderClient
@@ -20,6 +21,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.group(
     "rebuilders",
+    cls=VerbGroup,
     epilog="""\b
 Examples:
   fpack rebuilders keys https://rebuilder.example.org   the keys that a server offers, to compare and configure

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import click
+from fpack.cli.groups import VerbGroup
 from fpack.cli.options import print_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(
     "root",
+    cls=VerbGroup,
     epilog="""\b
 Examples:
   fpack root list --json

@@ -70,7 +70,7 @@ def test_the_real_tool(world: Checkout, tmp_path: Path, kind: str) -> None:
 
 
 def test_pip_of_fpacks_own_python(world: Checkout, tmp_path: Path) -> None:
-    """Where PATH has none, and the working directory has one."""
+    """PATH has none, and the working directory has one."""
     world.fpack.fails("build", "from-pip", cwd=world.checkout, env=variables(world, PATH=f"{tmp_path}:.:"))
     assert world.ran == []
 

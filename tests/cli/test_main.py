@@ -60,6 +60,7 @@ def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, t
         (["size", "a", "b"], "fpack size does not take 'b'"),
         (["gc", "a", "b"], "fpack gc does not take 'a b'"),
         (["search"], "fpack search needs WORDS"),
+        (["root", "ad"], "did you mean `add`?"),
         (["pack", "-o"], "-o"),
     ],
 )

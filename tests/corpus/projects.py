@@ -52,7 +52,7 @@ class CorpusProject(NamedTuple):
 
     @property
     def library(self) -> bool:
-        """Whether nothing of the project runs by itself."""
+        """True if nothing of the project runs by itself."""
         return bool(self.words or self.produces)
 
 

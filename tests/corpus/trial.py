@@ -111,7 +111,7 @@ class Corpus:
             raise StepFailed("build", failure.what) from None
 
     def _serve_crates(self, where: Path) -> None:
-        """Where crates.io cannot be reached, let a Rust project resolve its crates again: its lock has other ones."""
+        """Let a Rust project resolve its crates again if crates.io cannot be reached: its lock has other ones."""
         if (where / "Cargo.toml").exists() and crates_stand_in.is_needed():
             self._crates = self._crates or crates_stand_in.start(self._work)
             self._crates.prepare(where, Path(self._environment["HOME"]))

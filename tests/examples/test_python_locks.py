@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.network, *needs_podman]
 
 
 class Index:
-    """What is offered, and the hashes of it."""
+    """The files that an index offers, and their hashes."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()

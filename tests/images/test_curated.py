@@ -41,7 +41,7 @@ PROGRAMS = Path(__file__).parent / "curated"
 
 
 class Image(NamedTuple):
-    """What an image promises. megabytes: compressed, at most. version: a command, and how it says the image's tag."""
+    """The promises of an image. megabytes: compressed, at most. version: a command, and how it says the image's tag."""
 
     name: str
     megabytes: float

@@ -40,7 +40,7 @@ MODES = [
 
 
 class Place(NamedTuple):
-    """Where an image is run: podman, the options of the mode, and a directory for files to mount."""
+    """The surroundings of an image that runs: podman, the options of the mode, and a directory for files to mount."""
 
     podman: Podman
     image: str

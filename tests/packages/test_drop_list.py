@@ -83,7 +83,7 @@ MAY_BE_EMPTIED = {
 
 
 class Drops(NamedTuple):
-    """What rules take. files: of all packages. taken: (package, path, category or "") of each dropped file. emptied:
+    """Dropped files. files: of all packages. taken: (package, path, category or "") of each dropped file. emptied:
     packages of which nothing but documentation remains, and the other categories. programs: packages with programs."""
 
     files: int

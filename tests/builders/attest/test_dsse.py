@@ -78,7 +78,7 @@ def test_a_signature_of_another_type_of_payload_is_none() -> None:
 
 
 def test_a_signature_of_the_bare_payload_is_none() -> None:
-    """What was signed for another purpose, without the encoding, does not count."""
+    """A signature for another purpose, without the encoding, does not count."""
     bare = Envelope(IN_TOTO, b"data", (EnvelopeSignature("", FIRST.sign(b"data")),))
     assert bare.signers(ALL) == ()
 

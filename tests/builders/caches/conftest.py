@@ -1,4 +1,4 @@
-"""What the tests of caches share: derivations to build, and a machine that builds them and pushes the outputs."""
+"""Share among tests of caches: derivations to build, and a machine that builds them and pushes the outputs."""
 
 from __future__ import annotations
 

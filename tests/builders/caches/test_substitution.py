@@ -162,7 +162,7 @@ def test_a_cache_that_dies_in_the_middle(producer: Machine, tmp_path: Path, grap
 
 
 def test_builds_push_what_caches_are_asked_for(producer: Machine, graph: Graph) -> None:
-    """What each machine builds itself is pushed only if it was to be built."""
+    """An output that each machine builds itself is pushed only if it was to be built."""
     producer.local_kinds = ["tree"]
     inner = graph.add("inner")
     text = Derivation("text", "outer", {"text": "outer"}, (inner,)).encode()

@@ -1,4 +1,4 @@
-"""What no tag leads to is found in directories and buckets, once it is of age, and nothing else."""
+"""Blobs to which no tag leads are found in directories and buckets, once they are old enough, and nothing else."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def test_podman_runs_a_store_path(podman: Podman, shop: Workshop, tmp_path: Path
 @pytest.mark.podman
 @pytest.mark.parametrize("compress", ["zstd", "none"])
 def test_podman_takes_the_docker_half_alone(podman: Podman, shop: Workshop, tmp_path: Path, compress: str) -> None:
-    """What docker without containerd's store reads: `manifest.json`, with layers of any codec."""
+    """Docker without containerd's store reads `manifest.json`, with layers of any codec."""
     image = shop.image(
         shop.root({"show": {"usr/bin/show": program(static_program())}}), compress=compress, program="show"
     )

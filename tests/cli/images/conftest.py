@@ -1,4 +1,4 @@
-"""What the tests of images share: a small signed archive, and a registry."""
+"""Share among tests of images: a small signed archive, and a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fpack init` finds of Python programs that write: where, by which server, and what a shell has."""
+"""Test that `fpack init` finds where Python programs write, by which server they run, and what a shell needs."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_a_cache_that_another_user_can_change_is_not_used(
 
 
 def test_a_stranger_leads_the_cache_elsewhere(place: Path) -> None:
-    """Where root would make a file for somebody."""
+    """Paths at which root would make a file for somebody."""
     (place / "elsewhere").mkdir()
     (place / "home").mkdir()
     (place / "home" / "cache").symlink_to(place / "elsewhere")

@@ -26,7 +26,7 @@ class GoProxy:
 
     @property
     def url(self) -> str:
-        """What GOPROXY is."""
+        """The value of GOPROXY."""
         return self.folder.as_uri()
 
     def place(self, module: str, version: str, ending: str) -> Path:

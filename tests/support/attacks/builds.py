@@ -40,7 +40,7 @@ _AMBIENT = ["setpriv", "--inh-caps=+sys_admin,+dac_override", "--ambient-caps=+s
 
 
 class Result(NamedTuple):
-    """What came of a build. path: where the output lies. error: all that the user is told. new: paths registered."""
+    """The result of a build. path: where the output lies. error: all that the user is told. new: paths registered."""
 
     path: Path | None
     error: str

@@ -78,7 +78,7 @@ image = container { packages = [debian.hello] }
 
 
 class Started(NamedTuple):
-    """How a tool was started. environ: its variables; cwd: its working directory."""
+    """The start of a tool. environ: its variables; cwd: its working directory."""
 
     environ: dict[str, str]
     cwd: str
@@ -138,7 +138,7 @@ class Checkout:
 
     @property
     def ran(self) -> list[str]:
-        """What of the checkout was executed."""
+        """The programs of the checkout that were executed."""
         return self._ran.read_text().splitlines() if self._ran.exists() else []
 
     def started(self, name: str) -> Started:

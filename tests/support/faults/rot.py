@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Flip(NamedTuple):
-    """What was flipped: a kind, a path, and a text that says which bit."""
+    """A flipped bit: a kind, a path, and a text that says which bit."""
 
     kind: str
     path: Path

@@ -34,7 +34,7 @@ GROUP = "root:x:0:\ndaemon:x:1:\napp:x:998:\nstaff:x:50:\n"
 
 
 class Node(NamedTuple):
-    """What `make_table` writes at a path."""
+    """An entry that `make_table` writes at a path."""
 
     content: bytes = b""
     mode: int = 0o644

@@ -73,7 +73,7 @@ class Person(Fpack):
 
     @property
     def state(self) -> Path:
-        """Where fpack keeps what it must not lose."""
+        """The directory of data that fpack must not lose."""
         return self.home / ".local/state/fpack"
 
 

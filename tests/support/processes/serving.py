@@ -92,7 +92,7 @@ def stops(container: Container, seconds: int = 60) -> int:
 
 
 class Page(NamedTuple):
-    """What a web server answered."""
+    """The answer of a web server."""
 
     status: int
     body: str

@@ -1,4 +1,4 @@
-"""What `fpack init` takes from a Procfile, a Dockerfile and a compose file, and what it says that it does not take."""
+"""Test what `fpack init` takes from a Procfile, a Dockerfile and a compose file, and what it says that it leaves."""
 
 from __future__ import annotations
 
