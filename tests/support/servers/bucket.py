@@ -44,6 +44,7 @@ class BucketServer(LoopbackServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait until the client has acknowledged the headers
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -164,6 +164,7 @@ class _Quiet(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    disable_nagle_algorithm = True  # a body would wait until the client has acknowledged the headers
 
     @property
     def owner(self) -> Server:
