@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.archives.archive import file
 from support.images.tamper import Image, Layer, info, node
-from support.processes.people import MODES, WITH_IDS, Person, person
+from support.processes.people import CALLERS, MODES, WITH_IDS, Person, person
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -42,7 +42,7 @@ exit 9
 """
 
 
-@pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
+@pytest.fixture(scope="module", params=CALLERS)
 def someone(request: pytest.FixtureRequest) -> Iterator[Person]:
     """Yield a user with images of a project."""
     mode = "user" if request.param == WITH_IDS else request.param
@@ -118,6 +118,7 @@ def run(user: Person, path: Path | str, script: str, *options: str, status: int 
     return user("try", str(path), *options, "--", "sh", "-c", script, cwd=user.place, status=status).stdout
 
 
+@pytest.mark.parametrize("someone", [*MODES, WITH_IDS], indirect=True)
 @pytest.mark.parametrize("form", ["tar", "layout", "docker"])
 def test_it_runs_as_the_image_says(someone: Person, form: str) -> None:
     path = packed(someone) if form == "tar" else someone.place / "project/layout"

@@ -23,7 +23,7 @@ from fpack.cli.trial import command
 from fpack.cli.workspace import machine
 from support.archives.archive import file
 from support.archives.shells import Terminal, out, packages_of
-from support.processes.people import MODES, WITH_IDS, Person, person
+from support.processes.people import CALLERS, MODES, WITH_IDS, Person, person
 from support.processes.program import Fpack
 from support.stores.shared import shared_store
 from support.time_limits import descendants
@@ -71,7 +71,7 @@ linked = container {
 """
 
 
-@pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
+@pytest.fixture(scope="module", params=CALLERS)
 def someone(request: pytest.FixtureRequest) -> Any:
     """Yield a user with an archive that has a tool, and a project."""
     with person(request.param) as made:
@@ -108,6 +108,7 @@ def findings(result: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
     return {m["paths"][0]: (m["package"], m["kind"], m["line"] or "") for m in result["missing"]}
 
 
+@pytest.mark.parametrize("someone", [*MODES, WITH_IDS], indirect=True)
 def test_it_runs_as_the_image_says(someone: Person) -> None:
     text = out(someone, "try", cwd=someone.place / "project")
     assert text.splitlines() == ["blue /work 1234 55", "secret700:1234"]

@@ -20,6 +20,8 @@ from support.processes.program import Fpack
 
 MODES = ("root", "user")
 WITH_IDS = "user with ids"  # a user to whom root gives ids
+# The parameters of a fixture: the quick tier has those tests of the others that name them.
+CALLERS = ["user", *(pytest.param(mode, marks=pytest.mark.callers) for mode in ("root", WITH_IDS))]
 
 
 class Person(Fpack):
