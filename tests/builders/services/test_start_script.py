@@ -173,8 +173,12 @@ signal.pause()
 
 
 def test_the_script_stays_until_the_server_has_ended(tmp_path: Path) -> None:
-    server = tmp_path / "server.py"
+    server, programs = tmp_path / "server.py", tmp_path / "programs"
     server.write_text(SERVER)
+    programs.mkdir()
+    # The seconds of the script are short ones, and it tells how many it has waited.
+    (programs / "sleep").write_text("#!/bin/sh\necho >>$SLEPT\nexec /bin/sleep 0.05\n")
+    (programs / "sleep").chmod(0o755)
     with ExitStack() as stack:
         # The forms are tried at once, since each waits.
         servers = []
@@ -187,14 +191,18 @@ def test_the_script_stays_until_the_server_has_ended(tmp_path: Path) -> None:
             script = written(StartScript(forks=True, pid_file=pid_file), place / "start")
             arguments = [*([pid_file] if pid_file else []), *(["stay"] if stays else [])]
             command = [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments]
-            started = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-            servers.append((number, started))
-        for _, started in servers:
+            slept = place / "slept"
+            slept.touch()
+            env = {"PATH": f"{programs}:{os.environ['PATH']}", "SLEPT": str(slept)}
+            started = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env))
+            servers.append((number, started, None if stays else slept))
+        for number, started, slept_there in servers:
             assert started.stdout is not None
             assert started.stdout.readline() == "up\n"
-        time.sleep(1.5)
-        for number, started in servers:
-            assert started.stdout is not None and started.poll() is None
+            # It waits for a server that has left the foreground, longer than for one that may not have started.
+            while slept_there is not None and slept_there.stat().st_size < 8 and started.poll() is None:
+                time.sleep(0.02)
+            assert started.poll() is None
             children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
             os.kill(int(children[0]), number)
             assert started.stdout.read() == f"{number.name}\n"

@@ -122,8 +122,8 @@ def test_each_kind_of_root_has_a_description() -> None:
         (["--older-than", "none"], "is not a number of days"),
     ],
 )
-def test_wrong_values_are_explained(project: Project, args: list[str], text: str) -> None:
-    assert text in project.fpack.fails("gc", *args)
+def test_wrong_values_are_explained(tmp_path: Path, args: list[str], text: str) -> None:
+    assert text in Fpack(tmp_path / "home").fails("gc", *args)
 
 
 def test_roots_are_added_listed_and_removed(project: Project) -> None:
@@ -146,6 +146,16 @@ def test_a_result_is_kept_by_its_link(project: Project) -> None:
     assert project.app not in project.json("gc")["deleted"]
 
 
+@pytest.fixture(scope="module")
+def rooted(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project with the root `taken`, and a file where a root would be a link."""
+    project = Project(tmp_path_factory.mktemp("rooted") / "home")
+    project.run("root", "add", "taken", project.other)
+    project.run("root", "add", "taken", project.other)
+    (project.fpack.home / "store" / "roots" / "named-file").write_text("no link")
+    return project
+
+
 @pytest.mark.parametrize(
     ("args", "text", "hint"),
     [
@@ -164,15 +174,12 @@ def test_a_result_is_kept_by_its_link(project: Project) -> None:
         (["remove", "./elsewhere"], "This is no root", "fpack root list"),
     ],
 )
-def test_wrong_roots_are_explained(project: Project, args: list[str], text: str, hint: str) -> None:
-    project.run("root", "add", "taken", project.other)
-    project.run("root", "add", "taken", project.other)
-    (project.fpack.home / "store" / "roots" / "named-file").write_text("no link")
-    done = project.fpack("root", *args, cwd=project.directory, status=None)
+def test_wrong_roots_are_explained(rooted: Project, args: list[str], text: str, hint: str) -> None:
+    done = rooted.fpack("root", *args, cwd=rooted.directory, status=None)
     assert done.returncode not in (0, 70) and text in done.stderr and hint in done.stderr and "try:" in done.stderr
-    assert (project.directory / "result").is_symlink()
-    kept = {root["name"]: root["path"] for root in project.json("root", "list")["roots"]}
-    assert kept == {"taken": project.other, str(project.directory / "result"): project.app}
+    assert (rooted.directory / "result").is_symlink()
+    kept = {root["name"]: root["path"] for root in rooted.json("root", "list")["roots"]}
+    assert kept == {"taken": rooted.other, str(rooted.directory / "result"): rooted.app}
 
 
 def test_a_root_is_replaced_if_asked(project: Project) -> None:

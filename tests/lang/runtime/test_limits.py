@@ -80,6 +80,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 LONG = 'fold(range(22), "abcd", (s, _) => s + s)'  # 16 MB
+MEDIUM = 'fold(range(20), "abcd", (s, _) => s + s)'  # 4 MB
 
 # The last line of each is where the limit is reached.
 TOO_LARGE = {
@@ -88,30 +89,30 @@ TOO_LARGE = {
     "spreads": "fold(range(60), [1], (s, _) =>\n[...s, ...s])",
     "concat": "fold(range(60), [1], (s, _) =>\nconcat(s, s))",
     "flatten": "fold(range(60), [1], (s, _) =>\nflatten([s, s]))",
-    "many parts": f'let s = {LONG} in\n"{"${s}" * 2000}"',
-    "join": f'let s = {LONG} in\njoin(map(range(100000), _ => s), "")',
-    "split": f'let s = {LONG} + {LONG} in\nsplit(s, "a")',
-    "characters": f"let s = {LONG} in\ncharacters(s + s)",
-    "replace": f'let s = {LONG} in\nreplace(s, "a", s)',
-    "replace-all": f'let s = {LONG} in\nreplace-all(s, "a", s)',
-    "find-all": f'let s = {LONG} in\nfind-all(s, "(a)(b)")',
-    "from-json": 'let s = fold(range(22), "[],", (s, _) => s + s) in\nfrom-json("[" + s + "1]")',
-    "to-json": f"let s = {LONG} in\nto-json(map(range(100000), _ => s))",
+    "many parts": f'let s = {MEDIUM} in\n"{"${s}" * 2000}"',
+    "join": f'let s = {MEDIUM} in\njoin(map(range(100000), _ => s), "")',
+    "split": f'let s = {MEDIUM} + {MEDIUM} in\nsplit(s, "a")',
+    "characters": f"let s = {MEDIUM} in\ncharacters(s + s)",
+    "replace": f'let s = {MEDIUM} in\nreplace(s, "a", s)',
+    "replace-all": f'let s = {MEDIUM} in\nreplace-all(s, "a", s)',
+    "find-all": f'let s = {MEDIUM} in\nfind-all(s, "(a)(b)")',
+    "from-json": 'let s = fold(range(20), "[],", (s, _) => s + s) in\nfrom-json("[" + s + "1]")',
+    "to-json": f"let s = {MEDIUM} in\nto-json(map(range(100000), _ => s))",
     "lists": "\nmap(range(1000), n => let xs = map(range(1000000), x => [n, x]) in [length(xs), xs])",
     "trees": "let f(n) = if n == 0 then [] else\n[f(n - 1), f(n - 1)] in f(40) == f(40)",
     "records": '\nmap(range(500), n => { ${"a${x}"} = n + x for x in range(1000000) })',
-    "derivation": f'let s = {LONG} in\nderivation {{ kind = "a", name = "a", xs = map(range(10000), _ => s) }}',
-    "substrings": f"let s = {LONG} in\nmap(range(100000), n => substring(s, n, 16000000))",
+    "derivation": f'let s = {MEDIUM} in\nderivation {{ kind = "a", name = "a", xs = map(range(10000), _ => s) }}',
+    "substrings": f"let s = {MEDIUM} in\nmap(range(100000), n => substring(s, n, 16000000))",
 }
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_memory_limit_error_has_the_position(told: Told, name: str) -> None:
     text = TOO_LARGE[name]
-    error = told(text, memory=100 << 20, seconds=60)
+    error = told(text, memory=64 << 20, seconds=60)
     assert error["what"] == MEMORY, error
-    assert error["why"].startswith("the limit is 100M") and error["code"] == 3
-    assert error["hint"] == "--eval-memory or FPACK_EVAL_MEMORY sets another limit, as in --eval-memory 200M"
+    assert error["why"].startswith("the limit is 64M") and error["code"] == 3
+    assert error["hint"] == "--eval-memory or FPACK_EVAL_MEMORY sets another limit, as in --eval-memory 128M"
     if "a value of this text took it" not in error["why"]:
         assert error["line"] == 1 + text.count("\n") and error["marked"], error
 
