@@ -1,15 +1,18 @@
 """Time pulling a closure from a cache into an empty store, beside `nix copy --from` of the same trees.
 
-usage: python bench/caches.py FOLDER ENTER SHARED [RUNS [PATHS]]
+usage: python bench/caches.py FOLDER ENTER SHARED [RUNS [PATHS | STORE/store/PATH]]
 
-FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
-and busybox-static. SHARED: the host's directory that is /h in there. The closure has PATHS (1,000) paths of ten files,
-each path with references to two others, the last to all. The caches: a directory, and nginx, moto_server and
-docker-registry, as far as these programs are on PATH. Each is compared with Nix's own access of the same kind: a
-directory with `file://`, nginx with `http://` of the same nginx. Debian's Nix is built without S3, so it reads the
-bucket of moto_server through `http://`; it knows no registry, so docker-registry is compared with nginx. Nix does not
-check signatures, and does not sync what it writes. Runs are interleaved, with a sync of all disks before each; requests
-are the lines of the servers' logs. Run it with the Python of an installed fpack.
+FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-
+bin and busybox-static, and has /dev of the host. SHARED: the host's directory that is /h in there. The closure has
+PATHS (1,000) paths of ten files, each path with references to two others, the last to all. STORE/store/PATH: the
+closure of a path of a store instead, such as the root of a shell, which references a path for each package; its trees
+are added to Nix's store, and a file there references all of them. Both sides write to the file system of FOLDER. The
+caches: a directory, and nginx, moto_server and docker-registry, as far as these programs are on PATH. Each is
+compared with Nix's own access of the same kind: a directory with `file://`, nginx with `http://` of the same nginx.
+Debian's Nix is built without S3, so it reads the bucket of moto_server through `http://`; it knows no registry, so
+docker-registry is compared with nginx. Nix does not check signatures, and does not sync what it writes. Runs are
+interleaved, with a sync of all disks before each; requests are the lines of the servers' logs. Run it with the Python
+of an installed fpack.
 """
 
 from __future__ import annotations
@@ -51,6 +54,15 @@ let
 in at last
 """
 
+NIX_TREES = """
+let paths = map builtins.storePath (builtins.fromJSON (builtins.readFile ./text.json));
+in derivation {
+  name = "all"; system = builtins.currentSystem; builder = "/bin/sh"; inherit paths;
+  args = ["-c" "echo $paths > $out"];
+}
+"""
+INSIDE = "/dev/shm/fpack-bench-caches"  # FOLDER, where ENTER has the host's /dev
+
 REGISTRY, NGINX, S3 = 5199, 5198, 5197
 SERVERS = {REGISTRY: "docker-registry", S3: "moto_server", NGINX: "nginx"}
 
@@ -75,19 +87,19 @@ def texts(count: int) -> list[str]:
     return [f"{number} {source.randbytes(1000).hex()}" for number in range(count)]
 
 
-def fill(folder: Path, count: int) -> str:
-    """Register the closure in a store and push it to each cache. Return the last path, which references all others."""
+def fill(folder: Path, count: int, given: Path | None = None) -> str:
+    """Push a closure to each cache: that of a path of a store, or one that is made. Return the path that needs all."""
     from fpack.builders.caches.cache import Cache, CacheFiles
     from fpack.builders.caches.push import push
     from fpack.builders.distribution.addresses import open_repository
     from fpack.store.derivation import Output
-    from fpack.store.path import StorePath
+    from fpack.store.path import StorePath, parse
     from fpack.store.sessions.registration import FinishedOutput
     from fpack.store.store import Store
 
-    store = Store(folder / "full")
-    made: list[StorePath] = []
-    for number, text in enumerate(texts(count)):
+    store = Store(given.parents[1] if given else folder / "full")
+    made: list[StorePath] = [parse(given.name)] if given else []
+    for number, text in enumerate(() if given else texts(count)):
         needs = sorted({made[number // 2], made[number // 3]} if number < count - 1 else made) if number else []
         writer = store.writer()
         for n in range(FILES):
@@ -173,21 +185,25 @@ def put(url: str, data: bytes) -> None:
 def main() -> None:
     """Fill the caches, pull from each in turn, and print medians and their ratios to Nix's."""
     folder, enter, shared = Path(sys.argv[1]).absolute(), sys.argv[2], Path(sys.argv[3])
-    runs, count = (int(word) for word in (sys.argv[4:6] + ["5", "1000"][len(sys.argv) - 4 :]))
+    more = sys.argv[4:6] + ["5", "1000"][len(sys.argv) - 4 :]
+    runs, given = int(more[0]), Path(more[1]) if "/" in more[1] else None
+    count = 0 if given else int(more[1])
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{S3}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
     }  # fmt: skip
     folder.mkdir(parents=True)
     with servers(folder) as logs:
-        path, nix_path = fill(folder, count), fill_nix(folder, enter, shared, count)
-        peers = {
-            "directory": Case(lambda: nix(enter, shared, "file:///h/nixcache", nix_path)),
-            "nginx": Case(lambda: nix(enter, shared, f"http://127.0.0.1:{NGINX}/nixcache", nix_path), logs["nginx"]),
-            "moto_server": Case(
-                lambda: nix(enter, shared, f"http://127.0.0.1:{S3}/bucket/nixcache", nix_path), logs["moto_server"]
-            ),
+        path, nix_path = fill(folder, count, given), fill_nix(folder, enter, shared, count, given)
+        sources = {
+            "directory": f"file://{INSIDE}/nixcache",
+            "nginx": f"http://127.0.0.1:{NGINX}/nixcache",
+            "moto_server": f"http://127.0.0.1:{S3}/bucket/nixcache",
         }
-        cases: dict[str, Case] = {"enter alone": Case(lambda: command([enter, "true"]))}
+        peers = {
+            kind: Case(lambda source=source: nix(folder, enter, source, nix_path), logs.get(kind))
+            for kind, source in sources.items()
+        }
+        cases: dict[str, Case] = {"enter alone": Case(lambda: command([*within(folder), enter, "true"]))}
         for kind, address in addresses(folder).items():
             if kind in peers:
                 cases[f"nix copy, {kind}"] = peers[kind]
@@ -201,7 +217,7 @@ def main() -> None:
                 before = lines(case.log)
                 times[name].append(timed(case.run))
                 requests[name] = lines(case.log) - before
-        print(f"{count} paths, {runs} rounds, load {os.getloadavg()[0]:.1f}")
+        print(f"{given or count} paths, {runs} rounds, load {os.getloadavg()[0]:.1f}")
         medians = {name: Run(*map(statistics.median, zip(*rows, strict=True))) for name, rows in times.items()}
         empty = medians.pop("enter alone")
         for name, median in medians.items():
@@ -238,10 +254,10 @@ def timed(run: Callable[[], None]) -> Run:
     return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
+def fill_nix(folder: Path, enter: str, shared: Path, count: int, given: Path | None) -> str:
     """Build the same closure with Nix, and copy it to each cache. Return its path."""
-    (shared / "caches.nix").write_text(NIX)
-    (shared / "text.json").write_text(json.dumps(texts(count)))
+    (shared / "caches.nix").write_text(NIX_TREES if given else NIX)
+    (shared / "text.json").write_text(json.dumps(add_trees(folder, enter, given) if given else texts(count)))
     paths = "/bin/sh=/usr/bin/busybox /bin/busybox=/usr/bin/busybox"
     built = subprocess.run(
         [enter, "nix-build", "--no-out-link", "--option", "sandbox-paths", paths, "/h/caches.nix"],
@@ -250,7 +266,7 @@ def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
     path = built.stdout.strip()
     shutil.rmtree(shared / "nixcache", ignore_errors=True)
     command([enter, "nix", "copy", "--to", "file:///h/nixcache?compression=zstd&parallel-compression=true", path])
-    shutil.copytree(shared / "nixcache", folder / "nixcache")
+    shutil.copytree(shared / "nixcache", folder / "nixcache")  # the same file system for all
     if shutil.which("moto_server"):
         for file in (shared / "nixcache").rglob("*"):
             if file.is_file():
@@ -259,11 +275,32 @@ def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
     return path
 
 
-def nix(enter: str, shared: Path, source: str, path: str) -> None:
+def add_trees(folder: Path, enter: str, given: Path) -> list[str]:
+    """Add the trees of a closure to Nix's store. Return their paths there."""
+    from fpack.store.path import parse
+    from fpack.store.store import Store
+
+    store = Store(given.parents[1])
+    names = []
+    for number, path in enumerate(store.closure([parse(given.name)])):
+        names.append(f"{number}-{path.name}")
+        shutil.copytree(store.disk(path), folder / "trees" / names[-1], symlinks=True)
+    store.close()
+    words = [*within(folder), enter, "nix-store", "--add", *(f"{INSIDE}/trees/{name}" for name in names)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+def within(folder: Path) -> list[str]:
+    """Return the first words of a command that sees FOLDER at INSIDE."""
+    script = f'mkdir -p {INSIDE} && mount --bind "$0" {INSIDE} && exec "$@"'
+    return ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, os.fspath(folder)]
+
+
+def nix(folder: Path, enter: str, source: str, path: str) -> None:
     """Copy a closure with Nix from a cache into a new store. Nix remembers narinfos: each run has an empty cache."""
-    cache = f"XDG_CACHE_HOME=/h/cache{time.monotonic_ns()}"
-    target = f"/h/bench{os.getpid()}-{time.monotonic_ns()}"
-    command([enter, "env", cache, "nix", "copy", "--from", source, "--to", target, "--no-check-sigs", path])
+    target = f"{INSIDE}/nix{time.monotonic_ns()}"
+    words = ["nix", "copy", "--from", source, "--to", target, "--no-check-sigs", path]
+    command([*within(folder), enter, "env", f"XDG_CACHE_HOME={target}.cache", *words])
 
 
 def fpack(folder: Path, address: str, path: str) -> None:
