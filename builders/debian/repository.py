@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from fpack.builders.net.digests import file_matches
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
-from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.response import nothing
 from fpack.store.settings import MAX_INDEX_DAYS
 
@@ -20,7 +17,7 @@ from .contents.cache import cached_table, contents_pins, fetch_table
 from .contents.index import ContentsIndex
 from .contents.table import FileTable
 from .indexes.cache import IndexCache, newest_seen
-from .indexes.download import IndexDownload, IndexGone
+from .indexes.download import IndexDownload, IndexGone, kept_release
 from .indexes.package_index import PackageIndex, choose, open_index
 from .indexes.table import IndexUnusable
 from .lock.records import Lock, SuitePin
@@ -159,7 +156,7 @@ class DebianArchive:
         return parse_release(signed.text, pin.sha256, str(path))
 
     def _find_release(self, pin: SuitePin) -> bytes:
-        if (data := self._kept_release(pin)) is not None:
+        if (data := kept_release(self._http, pin.sha256, self._check)) is not None:
             return data
         last: HttpError | None = None
         for url in self._mirrors.urls(pin.archive, f"dists/{pin.suite}/InRelease", pin.date):
@@ -171,17 +168,6 @@ class DebianArchive:
             if hashlib.sha256(data).hexdigest() == pin.sha256:
                 return data
         raise IndexGone(f"The locked release of {pin.suite} is no longer available", why=str(last or "")) from None
-
-    def _kept_release(self, pin: SuitePin) -> bytes | None:
-        """Return a locked release from a place that keeps it, or None."""
-        if self._http.kept is None:
-            return None
-        is_pinned = lambda path: file_matches(path, None, pin.sha256)  # noqa: E731
-        with tempfile.TemporaryDirectory(prefix="fpack-") as directory:
-            path = Path(directory, "InRelease")
-            wanted = WantedFile(sha256=pin.sha256)
-            found = download_kept(self._http.kept, wanted, path, is_pinned, limit=MAX_SIZE, check=self._check)
-            return path.read_bytes() if found else None
 
     def indexes(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[PackageIndex]:
         """Open the indexes that `lock` pins for a release. Raise IndexGone if one is no longer available.

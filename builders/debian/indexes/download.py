@@ -8,15 +8,18 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from fpack.builders.net.digests import Digests
+from fpack.builders.net.digests import Digests, file_matches
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http
+from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.response import nothing
 
 from ..mirrors import Mirrors
+from ..release import MAX_SIZE as MAX_RELEASE
 from ..suites import IndexPin, Suite
 from .cache import IndexCache
 from .table import IndexUnusable
@@ -143,3 +146,12 @@ def _gzip(file: IO[bytes]) -> Iterator[bytes]:
         if not data:
             raise EOFError("it ends early")
         yield unpacker.decompress(data, CHUNK)
+
+
+def kept_release(http: Http, sha256: str, check: Callable[[], None] = nothing) -> bytes | None:
+    """Return a signed release from a place that keeps it, or None."""
+    with tempfile.TemporaryDirectory(prefix="fpack-") as directory:
+        path = Path(directory, "InRelease")
+        is_wanted = partial(file_matches, size=None, sha256=sha256)
+        found = download_kept(http.kept, WantedFile(sha256=sha256), path, is_wanted, limit=MAX_RELEASE, check=check)
+        return path.read_bytes() if found else None
