@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +36,24 @@ class RebuiltOutput(NamedTuple):
 
 
 class Rebuilder:
-    """A context manager that rebuilds the derivation `digest` any number of times, and deletes the trees on exit."""
+    """A context manager that rebuilds the derivation `digest` any number of times, and deletes the trees on exit.
 
-    def __init__(self, store: Store, digest: bytes, reporter: Reporter, assemble: Assemble) -> None:
+    realise: builds inputs that the store lacks, such as those of an output that came from a cache.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        digest: bytes,
+        reporter: Reporter,
+        assemble: Assemble,
+        realise: Callable[[Sequence[Output]], Sequence[StorePath]] | None = None,
+    ) -> None:
         self._store = store
         self._digest = digest
         self._reporter = reporter
         self._assemble = assemble
+        self._realise = realise
         self._tasks: list[StoreTask] = []
         self._key = COMPARED + digest.hex()
         self._lock = build_lock(store.root, self._key)
@@ -93,6 +104,11 @@ class Rebuilder:
     def _built(self, wanted: Output | Derivation) -> StorePath:
         output = wanted if isinstance(wanted, Output) else Output(derivations.digest(wanted.encode()))
         path = self._store.database.built(output)
-        if path is None or not self._store.keep([path]):
+        if path is not None and self._store.keep([path]):
+            return path
+        if self._realise is None:
             raise BuildError("An input of the derivation is no longer in the store", hint="build it once first")
+        if isinstance(wanted, Derivation):
+            self._store.plan({output.derivation: wanted.encode()})
+        [path] = self._realise([output])
         return path

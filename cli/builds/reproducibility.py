@@ -36,7 +36,7 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
 
     shown = reporter(workspace.options.verbose, logs=workspace.options.build_logs)
     try:
-        with Rebuilder(workspace.store, output.derivation, shown, assemble) as builds:
+        with Rebuilder(workspace.store, output.derivation, shown, assemble, workspace.realise) as builds:
             for number in range(1, rounds + 1):
                 # The first build used all cores of this machine, so no round does.
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1

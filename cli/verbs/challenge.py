@@ -119,7 +119,7 @@ def _rebuilt(workspace: Workspace, outputs: dict[Output, str]) -> dict[Output, S
     shown = reporter(workspace.options.verbose, logs=workspace.options.build_logs)
     try:
         for digest in dict.fromkeys(output.derivation for output in outputs):
-            with Rebuilder(workspace.store, digest, shown, assemble) as builds:
+            with Rebuilder(workspace.store, digest, shown, assemble, workspace.realise) as builds:
                 for made in builds.run(workspace.builders[builds.drv.kind]):
                     found[Output(digest, made.output)] = made.made
     finally:

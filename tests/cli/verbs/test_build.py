@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fpack.builders.scheduler.tree_diff import cause, compare
 from fpack.cli.builds.explain import Explainer
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.source import SourceTree
+from fpack.store.path import StorePath
 from support.stores.builds import builds
 
 
@@ -106,6 +108,31 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
                     (difference,) = compare(world.store.disk(compared.path), compared.rebuilt)
                     assert "date or time" in difference.cause
         assert not list(world.store.session.directory.iterdir())
+
+
+def test_an_input_that_is_not_there_is_built_for_the_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache had the output, so nothing needed its inputs."""
+    from fpack.builders.kinds.exec import ExecBuilder
+    from fpack.builders.scheduler.rebuild import Rebuilder
+    from fpack.builders.scheduler.reporter import Reporter
+
+    with builds(tmp_path / "store", tools=("bash", "cat")) as world:
+        low = world.drv("echo low > $out", "low")
+        top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
+        world.realise(top)
+        found, keep = world.store.built([low]), world.store.keep
+        monkeypatch.setattr(world.store, "keep", lambda paths: list(paths) != found and keep(paths))
+        asked: list[object] = []
+
+        def realise(outputs: Sequence[Output]) -> list[StorePath]:
+            asked.extend(outputs)
+            return found or []
+
+        with Rebuilder(world.store, top.derivation, Reporter(), assemble, realise) as again:
+            (compared,) = again.run(ExecBuilder(world.executor))
+        assert compared.same and asked[0] == low
 
 
 def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
