@@ -14,6 +14,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import parse
 
 from .inspect import (
+    BASE,
     GRAFTED,
     OWN,
     RULES,
@@ -124,13 +125,15 @@ class StoredSubject:
             return [ImageLayer((), size, None) for size in sizes]
         reader = self.manifest()
         packages = {item.path: item.package for item in reader.head.paths if item.package}
-        found = []
+        base = reader.head.base.layers if reader.head.base is not None else 0
+        found: list[ImageLayer] = []
         for (layer, entries), size in zip(reader.entries(), sizes, strict=True):
             unpacked = configured = 0
-            own: set[str] = set()
+            is_base = len(found) < base
+            own = {BASE} if is_base else set()
             for entry in entries:
                 unpacked += entry.size
-                if entry.kind != DIRECTORY and (word := _own(packages, layer, entry)):
+                if not is_base and entry.kind != DIRECTORY and (word := _own(packages, layer, entry)):
                     own.add(word)
                 configured += entry.kind != DIRECTORY and entry.origin is not None and entry.origin.kind == CONFIGURED
             names = tuple(packages[path] for path, _ in layer.parts if path in packages)
