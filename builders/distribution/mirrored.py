@@ -6,11 +6,21 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from fpack.light_typing import IO, TypeVar
 
 from .names import is_digest
-from .protocol import BlobEntry, BlobSource, Corrupt, ManifestDocument, NotThere, Repository, RepositoryError
+from .protocol import (
+    BlobEntry,
+    BlobSource,
+    Corrupt,
+    ManifestDocument,
+    NotThere,
+    Repository,
+    RepositoryError,
+    Unavailable,
+)
 from .registry_config import ALL, BY_DIGEST, BY_TAG
 
 IN_MEMORY = 4 << 20  # bytes of a blob that are compared without a file
@@ -133,8 +143,18 @@ class MirroredRepository:
         return self._main.write_manifest(data, media_type, tag)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
-        """Return the descriptors of manifests whose subject is a digest. Mirrors seldom have them."""
-        return self._main.referrers(digest, artifact_type)
+        """Return the descriptors of manifests whose subject is a digest.
+
+        Mirrors seldom have them, so they are asked only if the registry cannot be.
+        """
+        try:
+            return self._main.referrers(digest, artifact_type)
+        except Unavailable:
+            for repository in self._for(digest):
+                with suppress(RepositoryError):
+                    if found := repository.referrers(digest, artifact_type):
+                        return found
+            raise
 
     def tags(self, prefix: str = "") -> list[str]:
         """Return all tags that begin with a prefix."""

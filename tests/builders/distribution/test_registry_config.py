@@ -138,6 +138,19 @@ def test_a_mirror_of_digests_is_not_asked_for_tags(servers: tuple[Registry, Regi
     assert app.manifest(written.digest) is not None and servers[1].count("GET") == 1
 
 
+def test_a_mirror_tells_the_documents_if_the_registry_cannot_be_reached(servers: tuple[Registry, Registry]) -> None:
+    main, mirror = servers
+    app, other = mirrored(servers), open_registry(mirror)
+    subject = other.write_manifest(manifest(other), MANIFEST, "1")
+    written = other.write_manifest(manifest(other, DATA, subject=subject.value()), MANIFEST)
+    assert app.referrers(subject.digest) == []
+    main.fail("GET", 503)
+    assert [found.digest for found in app.referrers(subject.digest)] == [written.digest]
+    mirror.fail("GET", 404)
+    with pytest.raises(Unavailable):
+        app.referrers(subject.digest)
+
+
 @pytest.mark.parametrize("fault", ["fail", "truncate"])
 def test_a_mirror_that_fails_is_passed_over(servers: tuple[Registry, Registry], fault: str) -> None:
     app = mirrored(servers)
