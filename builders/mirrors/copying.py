@@ -22,7 +22,9 @@ def copy_lock(source: Repository, target: Repository, identity: str, now: float)
     if found is not None and found.digest == stored.manifest.digest:
         target.write_manifest(stored.manifest.data, stored.manifest.media_type, use_tag(identity, now))
         return KeepResult(found.digest, True)
-    sent = copy_blobs(source, target, _entries(stored))
+    *files, config = _entries(stored)
+    sent = copy_blobs(source, target, files)
+    copy_blobs(source, target, [config])
     documents = EncodedLock(stored.manifest.data, stored.manifest.media_type, tuple(page.data for page in stored.pages))
     write(target, documents, (lock_tag(identity), use_tag(identity, now)))  # in the order of `keeping.keep`
     size = sum(stored.blobs.values())
