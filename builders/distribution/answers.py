@@ -40,8 +40,13 @@ def reason(status: int, phrase: str, body: bytes) -> str:
     return one_line(f"{text}: {told}" if told else text)[:MAX_TEXT]
 
 
-def failure(where: str, host: str, status: int, phrase: str, body: bytes, known_user: bool) -> RepositoryError:
-    """Return the error for an answer that no attempt could avoid. known_user: credentials were sent."""
+def failure(
+    where: str, host: str, status: int, phrase: str, body: bytes, known_user: bool, plain: bool = False
+) -> RepositoryError:
+    """Return the error for an answer that no attempt could avoid. known_user: credentials were sent.
+
+    plain: the request was sent without TLS.
+    """
     why = reason(status, phrase, body)
     if status == 401:
         what = "The registry refuses the credentials" if known_user else "The registry asks for credentials"
@@ -62,7 +67,8 @@ def failure(where: str, host: str, status: int, phrase: str, body: bytes, known_
         return RepositoryError("The registry refuses an upload of this size", where=where, why=why)
     if status == 416:
         return RepositoryError("The registry refuses a range", where=where, why=why)
-    return RepositoryError("The registry refused the request", where=where, why=why)
+    hint = "leave out --plain-http if this registry uses TLS" if plain and status == 400 else ""
+    return RepositoryError("The registry refused the request", where=where, why=why, hint=hint)
 
 
 def unreachable(where: str, host: str, error: HttpError) -> RepositoryError:

@@ -181,7 +181,8 @@ class Transport:
                 data = answer.read(answers.MAX_ERROR)
                 if answer.status not in answers.TRANSIENT or last:
                     known = self._known(repository) != NONE
-                    raise answers.failure(where, self.host, answer.status, answer.phrase, data, known)
+                    plain = self.base.startswith("http:")
+                    raise answers.failure(where, self.host, answer.status, answer.phrase, data, known, plain)
                 pause = retry_after(answer.header("Retry-After"))
             except HttpError as error:
                 if not error.transient or last:

@@ -417,7 +417,12 @@ def test_tls_is_not_left_out(registry: Registry) -> None:
     with pytest.raises(Unavailable) as caught:
         open_repository(f"{registry.host}/team/app").resolve("latest")
     assert "--plain-http" in caught.value.hint and registry.requests == []
-    assert open_repository(f"{registry.host}/team/app", plain_http=True).resolve("latest") is None
+    plain = open_repository(f"{registry.host}/team/app", plain_http=True)
+    assert plain.resolve("latest") is None
+    registry.fail("HEAD", 400)  # as servers of TLS answer
+    with pytest.raises(RepositoryError) as refused:
+        plain.resolve("latest")
+    assert "leave out --plain-http" in refused.value.hint
 
 
 # Writing.
