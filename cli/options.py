@@ -129,7 +129,7 @@ def _click_option(option: Option) -> Callable[[Command], Command]:
     elif option.kind == SETTING:
         attributes["callback"] = _check(_SETTINGS[option.names[0]])
     elif option.kind == MIRROR:
-        attributes["callback"] = _check_mirror
+        attributes |= {"multiple": True, "callback": _check_mirror}
     if option.default is not None:
         attributes["default"] = option.default
     if option.bare is not None:
@@ -147,8 +147,9 @@ def _check(setting: Setting[Any]) -> Callable[[click.Context, click.Parameter, s
     return check
 
 
-def _check_mirror(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Check the mirrors of the option. The value stays a text."""
+def _check_mirror(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Check the mirrors of the option, which may be repeated. Return them as one text, or None."""
+    value = " ".join(values) if values else None
     if value is not None:
         from fpack.builders.debian.mirrors import ONLY, MirrorError, parse_base
         from fpack.cli.errors import UsageError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
+from fpack.cli.option_table import LOCKING, MIRROR
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.target import find_image
 
@@ -80,7 +81,7 @@ The exit status is
 )
 @shared.plain_http
 @click.option("--offline", is_flag=True, help="Compare only with files on this machine; fetch nothing.")
-@click.option("--mirror", metavar="URL", help="Try this mirror first.")
+@shared.from_table([option for option in LOCKING if option.kind == MIRROR])
 @click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
