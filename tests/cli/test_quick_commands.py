@@ -160,7 +160,7 @@ def test_a_push_of_an_image_file_needs_no_click(tmp_path: Path) -> None:
         registry.clear()
         modules = loaded(push, tmp_path)
         assert registry.requests == [("HEAD", "/v2/team/app/manifests/1")]
-        assert not modules & {"click", "inspect", "http.client", "fpack.builders.distribution.uploads"}
+        assert not modules & {"click", "inspect", "fpack.builders.distribution.uploads"}
         assert "fpack.lang.evaluator" not in modules
         pulling = loaded("import fpack.cli.images.pull.command, fpack.cli.images.pull.file", tmp_path)
-        assert not pulling & {"click", "http.client", "fpack.lang.evaluator", "fpack.store.store"}
+        assert not pulling & {"click", "fpack.lang.evaluator", "fpack.store.store"}

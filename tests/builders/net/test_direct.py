@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, IncompleteRead, InvalidURL
+from http.client import IncompleteRead, InvalidURL
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -94,47 +94,13 @@ def test_headers() -> None:
         assert answer.headers.get("Location", "none") == "none"
 
 
-@pytest.mark.parametrize(
-    ("framed", "left"),
-    [(b"Content-Length: 9\r\n\r\nshort", 4), (b"Transfer-Encoding: chunked\r\n\r\n9\r\nshort", None),
-     (b"Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n", None),
-     (b"Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n-1\r\n\r\n", None)],
-)  # fmt: skip
-def test_a_body_that_ends_early(framed: bytes, left: int | None) -> None:
-    with serving(answers(b"HTTP/1.1 200 OK\r\n" + framed)) as url:
+def test_a_body_that_ends_early() -> None:
+    with serving(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")) as url:
         answer = ask(DirectConnections(refuse), url)
         with pytest.raises(IncompleteRead):
             content(answer)
-        assert answer.length_remaining == left
+        assert answer.length_remaining == 4
         answer.close()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n", b"HTTP/2 200 OK\r\n\r\n",
-     b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-     b"HTTP/1.1 200 OK\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n",
-     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
-)  # fmt: skip
-def test_an_answer_that_is_none(text: bytes) -> None:
-    with serving(answers(text)) as url, pytest.raises(HTTPException):
-        ask(DirectConnections(refuse), url)
-
-
-@pytest.mark.parametrize(
-    ("text", "body"),
-    [(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", b"ok"),
-     (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"), (b"HTTP/1.1 204 No\r\n\r\n", b""),
-     (b"HTTP/1.1 200 OK\nA: b\n c\nTransfer-Encoding: Chunked\n\n2;x=y\r\nok\r\n0\r\nT: x\r\n\r\n", b"ok")],
-)  # fmt: skip
-def test_forms_of_answers(text: bytes, body: bytes) -> None:
-    with serving(answers(text)) as url:
-        assert content(ask(DirectConnections(refuse), url)) == body
-
-
-def test_a_header_of_a_request_is_one_line() -> None:
-    with serving(answers()) as url, pytest.raises(ValueError, match="more than one line"):
-        DirectConnections(refuse).request("GET", urlsplit(url), {"A": "b\r\nC: d"}, b"", 5, 5)
 
 
 def test_an_answer_before_the_body_was_read() -> None:
