@@ -38,14 +38,14 @@ class ImageSlice(NamedTuple):
 
 # The names of parts that are no package.
 OWN, SCRIPTS, RULES = "the container's own files", "made by maintainer scripts", "made by fpack"
-TOOLS, BASE = "tools", "from the base"
+TOOLS, FROM_BASE = "tools", "from the base"
 
 
 class ImageLayer(NamedTuple):
     """A layer of an image: its packages, its compressed size, and the size of its files, None if that is not known.
 
     configured: the number of its files that maintainer scripts made. built: the names of its store paths. own: OWN,
-    RULES or TOOLS, if it has such files, or BASE alone for a layer of the base.
+    RULES or TOOLS, if it has such files, or FROM_BASE alone for a layer of the base.
     """
 
     packages: tuple[str, ...]

@@ -14,7 +14,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import parse
 
 from .inspect import (
-    BASE,
+    FROM_BASE,
     GRAFTED,
     OWN,
     RULES,
@@ -130,7 +130,7 @@ class StoredSubject:
         for (layer, entries), size in zip(reader.entries(), sizes, strict=True):
             unpacked = configured = 0
             is_base = len(found) < base
-            own = {BASE} if is_base else set()
+            own = {FROM_BASE} if is_base else set()
             for entry in entries:
                 unpacked += entry.size
                 if not is_base and entry.kind != DIRECTORY and (word := _own(packages, layer, entry)):
