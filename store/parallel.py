@@ -30,9 +30,10 @@ _KINDS: dict[str, type[StoreError]] = {
 Work = Callable[[int], Iterable[Value]]
 
 
-def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
+def spread(count: int, work: Work, jobs: int, *, is_uneven: bool = False) -> Iterator[Value]:
     """Call `work` with each number below `count`, in up to `jobs` copies of this process. Yield its results.
 
+    is_uneven: the first numbers are much more work than the others, so each is a part of its own.
     The results, canonical values, come in no particular order. With one job, `work` is called in this process. Raise
     StoreError if a copy dies, or if `work` raises FpackError or OSError in a copy: StoreFull if its disk is full.
     """
@@ -52,7 +53,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
         prctl(_DEATH_SIGNAL, _SIGKILL, 0, 0, 0)
         return _worker(tokens, results, others, count, parts, work) if os.getppid() == parent else 1
 
-    parts = min(count, _PARTS * jobs, _MAX_PARTS)
+    parts = min(count, _MAX_PARTS if is_uneven else _PARTS * jobs, _MAX_PARTS)
     tokens, put = os.pipe2(os.O_CLOEXEC)
     os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
     os.close(put)

@@ -75,7 +75,7 @@ class Cache:
         self.repository = repository
         self.memory = CacheMemory(files.memory, address)
         self._copies = files.copies
-        self.is_here = isinstance(repository, DirectoryRepository)  # its files need no copies
+        self.is_here = repository.__class__ is DirectoryRepository  # its files need no copies
         self._keys = {key.spki: key for key in keys}
         self._max_age = max_age
         self._warn = warn

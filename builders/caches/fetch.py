@@ -50,10 +50,11 @@ Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
 class _Read(NamedTuple):
-    """A path whose bytes were read."""
+    """A path whose bytes were read, or are read when it is unpacked. size: of the bytes in memory."""
 
     cached: CachedPath
-    data: memoryview
+    read: Callable[[], Iterable[bytes]]
+    size: int
 
 
 class _PathTree:
@@ -126,7 +127,7 @@ class Fetcher:
         """
         plan = self._plan(paths)
         free = os.statvfs(self._store.root)
-        lengths = (length for cached in plan for length in ranges.lengths(cached.record))
+        lengths = (n for cached in plan if not cached.cache.is_here for n in ranges.lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
         needed = sum(cached.record.size for cached in plan) + sum(stored[-WORKERS:])  # large ranges on disk at once
         if needed > free.f_bavail * free.f_frsize:
@@ -203,7 +204,7 @@ class Fetcher:
     def _read_runs(self, runs: Iterable[Sequence[CachedPath]]) -> None:
         """Read runs, one after the other, and unpack together what can be."""
         if items := [item for run in runs for item in self._read_run(run)]:
-            self._unpacking.add(items, sum(len(item.data) for item in items))
+            self._unpacking.add(items, sum(item.size for item in items))
 
     def _read_run(self, run: Sequence[CachedPath]) -> list[_Read]:
         """Read neighbours in a blob with one request. Return those that are not unpacked yet.
@@ -218,9 +219,14 @@ class Fetcher:
                 with self._bytes(cache, first.record) as layer:
                     self._receive(run, layer)
                 left.clear()
-            elif parallel_unpack.is_possible([cached.record for cached in run]) and cache in self._caches.alive:
+            elif self._is_unpacked_later(run):
+                if not all(parallel_unpack.is_small(cached.record) for cached in run):
+                    return [_Read(cached, partial(_from_directory, cached), 0) for cached in run]
                 data = memoryview(b"".join(cache.repository.read_blob(ranges.entry(first.record), start, end - start)))
-                return [_Read(cached, ranges.content_of(cached, data, start)) for cached in run]
+                return [
+                    _Read(cached, partial(ranges.content_of, cached, data, start), cached.record.length)
+                    for cached in run
+                ]
             elif len(run) > 1 and cache in self._caches.alive:
                 pieces = Pieces(cache.repository.read_blob(ranges.entry(first.record), start, end - start))
                 at = start
@@ -236,6 +242,15 @@ class Fetcher:
         self._read_each(left)
         return []
 
+    def _is_unpacked_later(self, run: Sequence[CachedPath]) -> bool:
+        """Return whether the trees of a run are unpacked together with others: small ones, and those of a directory."""
+        records = [cached.record for cached in run]
+        return (
+            run[0].cache in self._caches.alive
+            and all(map(parallel_unpack.is_possible, records))
+            and (run[0].cache.is_here or all(map(parallel_unpack.is_small, records)))
+        )
+
     def _read_each(self, left: Iterable[CachedPath]) -> None:
         """Read paths one by one, from any cache."""
         for cached in left:
@@ -250,7 +265,7 @@ class Fetcher:
         try:
             directory = self._store.session.fresh()
             os.mkdir(directory, 0o700)
-            parts = [(item.cached.record, item.data) for item in items]
+            parts = [(item.cached.record, item.read) for item in items]
             with self._store.pool.opened() as names:
                 pool = UnnamedFiles(self._store.root / "files", names, directory)
                 for record, result in parallel_unpack.unpack_all(parts, pool, directory):
@@ -332,7 +347,7 @@ class Fetcher:
     def _range(
         self, cache: Cache, entry: BlobEntry, offset: int, length: int
     ) -> AbstractContextManager[Iterable[bytes]]:
-        if length >= LARGE:
+        if length >= LARGE and not cache.is_here:
             return self._stored(cache, entry, offset, length)
         return contextlib.nullcontext(cache.repository.read_blob(entry, offset, length))
 
@@ -401,6 +416,12 @@ class Fetcher:
                     planned.content.registered = True
                 if unnamed := [entry.writer.unnamed for entry in finished if entry.writer.unnamed]:
                     self._store.after_sync(partial(deferred_names.add, self._store.root, self._store.pool, unnamed))
+
+
+def _from_directory(cached: CachedPath) -> Iterator[bytes]:
+    """Yield the part of a path. Raise RepositoryError if it cannot be read."""
+    record = cached.record
+    return cached.cache.repository.read_blob(ranges.entry(record), record.offset, record.length)
 
 
 def _registrable(left: Sequence[_Planned], missing: Container[StorePath]) -> tuple[int, list[_Planned], list[_Planned]]:

@@ -1,16 +1,17 @@
-"""Unpack many small parts of a blob with several processes.
+"""Unpack many parts of blobs with several processes.
 
-Writing small files keeps Python busy, so threads would wait for each other. The processes are copies of this one: they
-have the bytes already, and send back a few numbers for each tree.
+Writing files keeps Python busy, so threads would wait for each other. The processes are copies of this one: they have
+the bytes of small parts already, read large ones themselves, and send back a few numbers for each tree.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from fpack.builders.distribution.protocol import RepositoryError
 from fpack.store import parallel
 from fpack.store.canonical import Value
 from fpack.store.files.remove import remove_tree
@@ -22,35 +23,49 @@ from .format.records import DetachedFile, PathRecord
 from .unpack import IN_MEMORY, unpack
 
 FEWEST = 32  # parts for which a process is worth its start
+_MUCH = 4 * IN_MEMORY  # bytes for which it is, too
 _MOST = 8  # processes
 
 
-def is_possible(records: Sequence[PathRecord]) -> bool:
-    """Return whether `unpack_all` can unpack the parts: they are small, and each has all of its files."""
-    return all(record.raw <= IN_MEMORY and not record.is_layer and not record.files for record in records)
+Part = tuple[PathRecord, Callable[[], Iterable[bytes]]]  # a record, and what reads the bytes of its part
+
+
+def is_possible(record: PathRecord) -> bool:
+    """Return whether `unpack_all` can unpack a part: it is the part of one path, and has all of its files."""
+    return not record.is_layer and not record.files
+
+
+def is_small(record: PathRecord) -> bool:
+    """Return whether a tree can be in memory while it waits."""
+    return record.raw <= IN_MEMORY
 
 
 def unpack_all(
-    parts: Sequence[tuple[PathRecord, memoryview]], pool: UnnamedFiles, directory: Path
+    parts: Sequence[Part], pool: UnnamedFiles, directory: Path
 ) -> Iterator[tuple[PathRecord, TreeWriter | BadContent]]:
     """Write and verify trees. Yield each record with its finished writer, or with what is wrong, in any order.
 
-    parts: records, and the bytes of their parts. directory: of the trees.
+    directory: of the trees.
     """
+    large = [part for part in parts if not is_small(part[0])]
+    if large:  # the largest first, so that all processes end at about the same time
+        large.sort(key=lambda part: -part[0].raw)
+        parts = [*large, *(part for part in parts if is_small(part[0]))]
     writers = [TreeWriter(pool, directory / record.path.base) for record, _ in parts]
 
     def work(number: int) -> Iterator[Value]:
-        (record, data), tree = parts[number], writers[number]
+        (record, read), tree = parts[number], writers[number]
         try:
-            unpack([(record, tree)], [bytes(data)], _no_files)
+            unpack([(record, tree)], read(), _no_files)
             yield [number, tree.finish(top=False), record.size, pool.taken()]
-        except BadContent as error:
+        except (BadContent, RepositoryError) as error:
             pool.taken()
             remove_tree(tree.disk)
             yield [number, error.what, error.where, error.why]
 
-    jobs = min(len(os.sched_getaffinity(0)), _MOST) if len(parts) >= FEWEST else 1
-    for row in parallel.spread(len(parts), work, jobs):
+    is_much = len(parts) >= FEWEST or sum(record.raw for record, _ in large) > _MUCH
+    jobs = min(len(os.sched_getaffinity(0)), _MOST) if is_much else 1
+    for row in parallel.spread(len(parts), work, jobs, is_uneven=bool(large)):
         assert isinstance(row, list)
         number, *rest = row
         record, _ = parts[number]

@@ -10,6 +10,7 @@ from fpack.light_typing import NamedTuple
 from .cache import Cache
 from .format.index import PACK, PACK_TYPE
 from .format.records import PathRecord
+from .parallel_unpack import is_small
 from .unpack_queue import MOST
 
 _GAP = 64 << 10  # unwanted bytes between two wanted ranges that are read and dropped
@@ -55,7 +56,7 @@ def together(runs: Iterable[list[CachedPath]]) -> Iterator[list[list[CachedPath]
         if not run[0].cache.is_here:
             yield [run]
             continue
-        length = sum(cached.record.length for cached in run)
+        length = sum(cached.record.length for cached in run if is_small(cached.record))
         if group and size + length > MOST:
             yield group
             group, size = [], 0
@@ -65,10 +66,10 @@ def together(runs: Iterable[list[CachedPath]]) -> Iterator[list[list[CachedPath]
         yield group
 
 
-def content_of(cached: CachedPath, data: memoryview, start: int) -> memoryview:
-    """Return the bytes of a path. data: of its run, from offset `start` of the blob on."""
+def content_of(cached: CachedPath, data: memoryview, start: int) -> list[bytes]:
+    """Return the bytes of a path, in one piece. data: of its run, from offset `start` of the blob on."""
     at = cached.record.offset - start
-    return data[at : at + cached.record.length]
+    return [bytes(data[at : at + cached.record.length])]
 
 
 def lengths(record: PathRecord) -> list[int]:

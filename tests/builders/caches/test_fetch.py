@@ -1,6 +1,7 @@
 """Fetching: how many requests, what continues, and what references itself."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from fpack.builders.caches.cache import now
 from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.caches.format.errors import CacheError
 from fpack.builders.caches.format.index import Index
-from fpack.builders.caches.format.records import PathRecord
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Unavailable
@@ -102,7 +102,7 @@ def test_paths_of_many_small_blobs_are_unpacked_together(
     calls: list[int] = []
     unpack_all, enough = parallel_unpack.unpack_all, threading.Barrier(50)
 
-    def counted(parts: Sequence[tuple[PathRecord, memoryview]], *rest: object) -> object:
+    def counted(parts: Sequence[parallel_unpack.Part], *rest: object) -> object:
         calls.append(len(parts))
         return unpack_all(parts, *rest)  # type: ignore[arg-type]
 
@@ -124,6 +124,44 @@ def test_paths_of_many_small_blobs_are_unpacked_together(
         for path in built:
             reader.store.tree(path).check()
     assert sum(calls) == 200 and len(calls) < 25  # of 50 blobs
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_large_paths_of_a_directory_are_read_by_the_processes_that_unpack_them(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    graph = Graph()
+    outputs = [graph.add(f"p{number}", random.Random(number).randbytes(3 << 20).hex()) for number in range(3)]
+    built = producer.build(graph, *outputs)
+    producer.push(built)
+    spread, calls = parallel_unpack.parallel.spread, []
+
+    def counted(count: int, *rest: object, **options: object) -> object:
+        calls.append(count)
+        return spread(count, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parallel_unpack.parallel, "spread", counted)
+    with machine(tmp_path / "reader") as reader:
+        reader.cache.refresh()
+        if is_damaged:
+            record = reader.cache.record(built[1].base)
+            assert record is not None
+            with open(tmp_path / "cache" / "blobs" / "sha256" / record.blob.hex(), "r+b") as blob:
+                blob.seek(record.offset + record.length // 2)
+                blob.write(bytes(100))
+        fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append), reader.warnings.append)
+        if is_damaged:
+            with pytest.raises(CacheError, match="wrong content"):
+                fetcher.fetch(built)
+            assert any("gave wrong content" in text for text in reader.warnings)
+        else:
+            assert sorted(fetcher.fetch(built)) == sorted(built)
+            for path in built:
+                reader.store.tree(path).check()
+        fetcher.close()
+        assert reader.store.info(built[1]) is None or not is_damaged
+    assert calls == [3]
 
 
 def test_paths_are_valid_before_the_rest_of_a_closure_is_read(
@@ -204,8 +242,6 @@ def test_a_fetch_that_is_killed_after_it_registered_some_paths_leaves_whole_clos
 
 
 def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import random
-
     monkeypatch.setattr(fetch, "LARGE", 1 << 20)
     graph = Graph()
     text = random.Random(1).randbytes(3 << 20).hex()
