@@ -241,6 +241,7 @@ def pool_url(archive: Archive, name: str) -> str:
     return "/" + str(pool_file(archive, name).relative_to(archive.folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["404", "403", "html", "cut", "other file"])
 def test_a_mirror_that_fails(fpack: Fpack, archive: Archive, server: Server, fault: str) -> None:
     url = pool_url(archive, "libgreet1")
@@ -261,6 +262,7 @@ def test_a_mirror_that_fails(fpack: Fpack, archive: Archive, server: Server, fau
     check_store(fpack)
 
 
+@pytest.mark.slow
 def test_a_mirror_that_is_busy_for_a_while_and_one_that_cuts_once(
     fpack: Fpack, archive: Archive, server: Server
 ) -> None:
@@ -368,6 +370,7 @@ def test_a_tar_that_was_there_is_replaced_whole(fpack: Fpack) -> None:
         assert "index.json" in tar.getnames()
 
 
+@pytest.mark.slow
 def test_a_project_without_end_is_not_locked(fpack: Fpack) -> None:
     (fpack.home / "fpack.fp").write_text("f(n) = { next = f(n + 1) }\nimage = f(0)\n")
     assert "too many values" in fpack.fails("lock")

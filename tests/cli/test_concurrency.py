@@ -136,6 +136,7 @@ def slow(shared: Shared) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server) -> None:
     fpack, home = shared.fpack, Path(shared.homes[0])
     env = {**fpack.env, "FPACK_MIRROR": shared.archive.mirror_at(slow.url)}

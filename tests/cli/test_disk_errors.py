@@ -77,11 +77,13 @@ def cases_of(calls: tuple[str, ...]) -> list[tuple[int, int]]:
     return cases
 
 
+@pytest.mark.slow
 def test_an_error_of_some_calls(run: FaultRun) -> None:
     cases = cases_of(run.calls(ALL))
     assert fail_at(run, sorted(random.Random(9).sample(cases, min(QUICK, len(cases))))) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", BROKEN, ids=errno.errorcode.get)
 def test_a_device_that_fails_from_some_call_on(run: FaultRun, error: int) -> None:
     kinds = BROKEN[error]
@@ -146,6 +148,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert fpack.pack("debian.trixie.hello")["digest"]
 
 
+@pytest.mark.slow
 def test_a_limit_of_open_files(tmp_path: Path) -> None:
     """How many files are open at once differs from run to run, so several limits are tried."""
     archive = world(tmp_path / "archive")

@@ -106,6 +106,7 @@ def test_a_kill_at_a_system_call(fpack: Fpack, expected: str, call: str) -> None
     assert fpack.pack("debian.trixie.hello")["digest"] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize(
     "fault",

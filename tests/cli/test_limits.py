@@ -48,6 +48,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_project_that_never_ends(fpack: Fpack, project: Path, verb: str) -> None:
     done = fpack(*VERBS[verb], cwd=project, env={"FPACK_EVAL_TIME": "0.2"}, status=3)

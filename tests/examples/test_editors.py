@@ -45,6 +45,7 @@ WANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_token_has_a_colour_that_fits_it(name: str, grammar: Grammar) -> None:
     text = (REPOSITORY / name).read_text()

@@ -233,6 +233,7 @@ def python() -> Iterator[ForkedPython]:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [_marked(name) for name in BOMBS])
 def test_a_bomb(name: str, python: ForkedPython, tmp_path: Path) -> None:
     decoder, make = BOMBS[name]

@@ -185,6 +185,7 @@ def copied(to: Path, seed: int) -> Path:
     return to
 
 
+@pytest.mark.slow
 def test_path_time_environment_and_hash_seed_do_not_matter(tmp_path: Path) -> None:
     first, opened = everything(copied(tmp_path / "a", 1), PYTHONHASHSEED="1", HOME="/", TZ="UTC")
     other, _ = everything(

@@ -95,6 +95,7 @@ def repair_until(root: Path, path: StorePath, writer: Callable[[Store], TreeWrit
     return code == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
 @pytest.mark.parametrize("name", ["file", ""], ids=["directory", "file"])
 def test_a_kill_at_any_step_loses_nothing(

@@ -278,6 +278,7 @@ def test_a_file_that_is_deleted_meanwhile(store: Store, source: Path, monkeypatc
     assert "/f1 is gone" in caught.value.what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EMFILE, 0], ids=["EIO", "ENOSPC", "EMFILE", "kill"])
 @pytest.mark.parametrize("call", ["open", "fstat", "read", "readv", "write", "utime", "link"])
 def test_a_process_that_fails_leaves_nothing_registered(

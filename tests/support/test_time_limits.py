@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.paths import TESTS
 
 CONFTEST = """
@@ -132,6 +133,7 @@ def test_the_limit_is_set_for_each_phase(tmp_path: Path) -> None:
     assert "1 passed" in run(tmp_path, text, FPACK_TESTS_SECONDS="60")
 
 
+@pytest.mark.slow
 def test_the_worker_of_a_test_that_goes_on_is_replaced(tmp_path: Path) -> None:
     printed = run(tmp_path, STUBBORN, "-n1", again=0.1)
     assert "crashed while running 'test_them.py::test_stubborn'" in printed

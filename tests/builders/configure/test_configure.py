@@ -10,6 +10,7 @@ from support.archives.debs import file, folder, symlink
 from support.stores.configured import FAKETIME, Configurer, Package
 
 
+@pytest.mark.slow
 def test_a_file_that_a_script_writes_is_kept_with_its_origin(caller: Configurer) -> None:
     script = "#!/bin/sh\necho hello > /etc/made; chmod 640 /etc/made; chown 0:42 /etc/made; ln -s made /etc/link\n"
     made = caller.postinst(script)
@@ -330,6 +331,7 @@ def test_a_script_of_a_package_that_a_root_lacks_is_an_error(caller: Configurer)
     assert "limit" in caller.attempt(Package("it", {"postinst": ":"}), no_such=1).error
 
 
+@pytest.mark.slow
 def test_root_and_a_user_get_the_same_output() -> None:
     from support.attacks.builds import MODES
     from support.stores.configured import configurers

@@ -124,6 +124,7 @@ def test_skopeo_copies_every_form(
     assert config["rootfs"] == walk(layout)["config"]["rootfs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["oci", "oci-archive"])
 def test_buildah_begins_with_it(shop: Workshop, image: StorePath, layout: Path, tmp_path: Path, transport: str) -> None:
     if not shutil.which("buildah") or os.getuid():

@@ -32,6 +32,7 @@ def layers(shop: Workshop, image: StorePath) -> list[str]:
     return [each["digest"] for each in canonical.decode((shop.disk(image) / "image").read_bytes())["layers"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "most"), [(40, 100), (40, 12), (150, 100)])
 @pytest.mark.parametrize("which", [0, 17, 39])
 def test_a_change_of_one_package_changes_one_layer(shop: Workshop, count: int, most: int, which: int) -> None:

@@ -74,6 +74,7 @@ def write(fpack: Fpack, packages: str, more: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_patch_equals_a_full_build(tmp_path: Path, archive: Archive, registry: Registry, content: str) -> None:
     add_packages(archive)
@@ -92,6 +93,7 @@ def test_a_patch_equals_a_full_build(tmp_path: Path, archive: Archive, registry:
     assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("closure", ["linked", "depends"])
 def test_an_index_is_patched_as_a_whole(tmp_path: Path, registry: Registry, closure: str, fresh: bool) -> None:

@@ -41,6 +41,7 @@ def rebuilt(fpack: Fpack, folder: Path, registry: Registry) -> str:
     return push(fpack, folder, f"{registry.host}/team/full:1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closure", ["linked", "depends"])
 def test_the_packages_that_stay_are_not_fetched(
     tmp_path: Path, archive: Archive, registry: Registry, closure: str

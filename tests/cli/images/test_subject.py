@@ -108,6 +108,7 @@ def attribute(request: pytest.FixtureRequest, made: Greeter) -> tuple[str, list[
     return request.param, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["tar", "layout", "beside", "docker"])
 def test_every_form_gives_the_answers_of_the_attribute(
     made: Greeter, forms: dict[tuple[str, str], Path], tmp_path: Path, attribute: tuple[str, list[str]], form: str

@@ -82,6 +82,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "scheme"), [(_gems, "gem:"), (_crates, "cargo:"), (_maven, "maven:")], ids=["gems", "crates", "maven"]
 )

@@ -21,6 +21,7 @@ def pages(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {path.stem: path for path in folder.glob("*.html")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("verb", ["size", "graph", "report"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fpack.cli.reports import page
 from fpack.cli.reports.comparison_page import MAX_LINES, comparison_page
 from fpack.cli.reports.model import DataTable
@@ -99,6 +100,7 @@ def test_text_of_others_is_data() -> None:
     assert "\\u202e" not in data.replace("\\\\", "") and len(data) < 200_000
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_comparison_is_drawn(tab: Tab, tmp_path: Path) -> None:
     for number, attack in enumerate(ATTACKS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fpack.builders.audit.model import AFFECTED, NOT_AFFECTED, Advisory, BinaryPackage, Finding, Product
 from fpack.cli.images.attestations.attached import AttachedDocument
 from fpack.cli.reports import findings, page
@@ -49,6 +50,7 @@ def test_text_of_others_is_data() -> None:
     assert text.isascii() and text.count("<script") == 2 and text.count("</script>") == 2
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_sections_are_drawn(tab: Tab, tmp_path: Path) -> None:
     for number, attack in enumerate(ATTACKS):

@@ -257,6 +257,7 @@ def bomb() -> bytes:
     return b"".join([*pieces, packer.flush()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "someone", ["user", *(pytest.param(other, marks=pytest.mark.attack) for other in ("root", WITH_IDS))], indirect=True
 )

@@ -68,6 +68,7 @@ START = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", START)
 def test_a_terminal_follows_the_project(
     fpack: Fpack, tmp_path: Path, project: Path, terminals: list[Terminal], kind: str

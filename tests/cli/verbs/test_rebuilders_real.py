@@ -21,7 +21,7 @@ from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
 from support.servers.httpserver import Server
 from support.servers.rebuilderd import Announced, Rebuilderd
-from support.servers.rebuilders import LockedDebFile, locked
+from support.servers.rebuilders import LockedDeb, locked
 from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, pytest.mark.long, needs_bubblewrap]
@@ -99,7 +99,7 @@ def archive(fpack: Fpack) -> Iterator[Server]:
         yield server
 
 
-def announced(archive: Server, about: LockedDebFile) -> Announced:
+def announced(archive: Server, about: LockedDeb) -> Announced:
     return Announced(
         about.name, about.version, about.arch, f"{archive.url}/{about.file}", about.name,
         f"{archive.url}/{about.name}.buildinfo",

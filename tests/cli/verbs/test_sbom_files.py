@@ -31,6 +31,7 @@ def anybody(request: pytest.FixtureRequest, packed_shop: Shop) -> Iterator[Fpack
         yield fpack
 
 
+@pytest.mark.slow
 def test_it_carries_the_bill_of_the_attribute(packed_shop: Shop, billed_shop: Path, anybody: Fpack) -> None:
     tar = give(anybody, Path(shutil.copy(billed_shop, anybody.home / "shop.tar")))
     for name in FORMATS.split(","):
@@ -54,6 +55,7 @@ def test_trace_tells_the_licence_of_the_bill_on_a_machine_without_a_store(
     assert bare["licence"]["expression"] is None
 
 
+@pytest.mark.slow
 def test_it_is_built_again_where_it_carries_none(packed_shop: Shop, anybody: Fpack) -> None:
     tar = give(anybody, Path(shutil.copy(packed_shop.tar, anybody.home / "shop.tar")))
     told = anybody.fails("sbom", tar)

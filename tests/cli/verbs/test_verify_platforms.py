@@ -124,6 +124,7 @@ CHANGES: dict[str, tuple[Callable[[list[Any]], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_index_of_platforms_is_named(fpack: Fpack, layout: Path, name: str) -> None:
     change, words = CHANGES[name]

@@ -41,6 +41,7 @@ def test_an_image_is_built_again_by_anybody_in_an_empty_store(packed_shop: Shop,
     assert "a rebuild from the manifest gives the same image" in anybody("verify", "--rebuild", tar).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--format", "oci-dir"), ("--compress", "gzip"), ("--compress", "none")])
 def test_in_each_form_of_an_image(packed_shop: Shop, empty: Fpack, tmp_path: Path, options: tuple[str, str]) -> None:
     packed_shop.fpack("pack", *options, "-o", tmp_path / "image", cwd=packed_shop.project)
@@ -77,6 +78,7 @@ def test_neither_the_image_nor_the_manifest_depends_on_what_travels(packed_shop:
     assert Path(without["manifest"]).read_bytes() == (packed_shop.project / "shop.manifest.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_does_not_travel_is_named_and_can_be_given(packed_shop: Shop, empty: Fpack, tmp_path: Path) -> None:
     tar = tmp_path / "image.tar"
     packed_shop.fpack("pack", "--no-sources", "-o", tar, cwd=packed_shop.project)
@@ -132,6 +134,7 @@ def collect(fpack: Fpack) -> None:
     assert not list(fpack.home.glob("store/store/*-conf"))
 
 
+@pytest.mark.slow
 def test_large_sources_travel_only_if_the_user_says_so(packed_shop: Shop, empty: Fpack, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     with open(project / "conf" / "large", "wb") as file:

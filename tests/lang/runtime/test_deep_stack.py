@@ -31,6 +31,7 @@ ENDLESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ENDLESS)
 def test_endless_recursion_is_an_error(text: str) -> None:
     evaluator = Evaluator()
