@@ -299,7 +299,10 @@ SANDBOX = "fpack.builders.sandbox"
 
 @pytest.mark.parametrize(
     ("program", "shared"),
-    [("sandbox server", []), ("configure run", [SANDBOX, f"{SANDBOX}.small_process", f"{SANDBOX}.usage"])],
+    [
+        ("sandbox server", []),
+        ("configure run", [SANDBOX, *(f"{SANDBOX}.{name}" for name in ("linux", "small_process", "usage"))]),
+    ],
 )
 def test_processes_without_site_packages_import_the_standard_library_alone(program: str, shared: list[str]) -> None:
     *options, code, packages, module = processes.PROGRAMS[program].python
