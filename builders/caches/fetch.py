@@ -22,7 +22,6 @@ from fpack.store.errors import StoreError
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
-from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.sessions import deferred_names
 from fpack.store.sessions.deferred_names import UnnamedFiles
@@ -50,11 +49,15 @@ Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
 class _Read(NamedTuple):
-    """A path whose bytes were read, or are read when it is unpacked. size: of the bytes in memory."""
+    """A path whose bytes were read, or are read when it is unpacked.
+
+    size: of the bytes in memory or in files. stored: has their file, and deletes it when it is closed.
+    """
 
     cached: CachedPath
     read: Callable[[], Iterable[bytes]]
     size: int
+    stored: contextlib.ExitStack | None = None
 
 
 class _PathTree:
@@ -129,7 +132,7 @@ class Fetcher:
         free = os.statvfs(self._store.root)
         lengths = (n for cached in plan if not cached.cache.is_here for n in ranges.lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
-        needed = sum(cached.record.size for cached in plan) + sum(stored[-WORKERS:])  # large ranges on disk at once
+        needed = sum(cached.record.size for cached in plan) + sum(stored[-3 * WORKERS :])  # on disk at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:
@@ -211,7 +214,7 @@ class Fetcher:
 
         After a failure, read the rest one by one, from any cache.
         """
-        left = list(run)
+        left, failure = list(run), None
         first, last = run[0], run[-1]
         cache, start, end = first.cache, first.record.offset, last.record.offset + last.record.length
         try:
@@ -220,8 +223,13 @@ class Fetcher:
                     self._receive(run, layer)
                 left.clear()
             elif self._is_unpacked_later(run):
-                if not all(parallel_unpack.is_small(cached.record) for cached in run):
+                if cache.is_here and not all(parallel_unpack.is_small(cached.record) for cached in run):
                     return [_Read(cached, partial(_from_directory, cached), 0) for cached in run]
+                if len(run) == 1 and first.record.length >= LARGE:
+                    stored = contextlib.ExitStack()
+                    place = ranges.stored(self._store.root, cache, ranges.entry(first.record), start, end - start)
+                    file = stored.enter_context(place)
+                    return [_Read(first, partial(chunks, file), end - start, stored)]
                 data = memoryview(b"".join(cache.repository.read_blob(ranges.entry(first.record), start, end - start)))
                 return [
                     _Read(cached, partial(ranges.content_of, cached, data, start), cached.record.length)
@@ -237,25 +245,26 @@ class Fetcher:
                     left.pop(0)
         except (BadContent, RepositoryError) as error:
             self._blame(cache, error)
+            failure = error
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
-        self._read_each(left)
+        self._read_each(left, failure)
         return []
 
     def _is_unpacked_later(self, run: Sequence[CachedPath]) -> bool:
-        """Return whether the trees of a run are unpacked together with others: small ones, and those of a directory."""
+        """Return whether the trees of a run are unpacked together with others: a large one alone, or small ones."""
         records = [cached.record for cached in run]
         return (
             run[0].cache in self._caches.alive
             and all(map(parallel_unpack.is_possible, records))
-            and (run[0].cache.is_here or all(map(parallel_unpack.is_small, records)))
+            and (len(run) == 1 or run[0].cache.is_here or all(map(parallel_unpack.is_small, records)))
         )
 
-    def _read_each(self, left: Iterable[CachedPath]) -> None:
-        """Read paths one by one, from any cache."""
+    def _read_each(self, left: Iterable[CachedPath], error: Exception | None = None) -> None:
+        """Read paths one by one, from any cache. error: of a cache that was asked for all of them."""
         for cached in left:
             try:
-                self._read_alone(cached)
+                self._read_alone(cached, error)
             except Exception as error:
                 self._finish(cached.record.path, None, error)
 
@@ -276,12 +285,15 @@ class Fetcher:
                         self._blame(left[record.path].cache, result)
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
+        finally:
+            for item in items:
+                if item.stored is not None:
+                    item.stored.close()
         self._read_each(left.values())
 
-    def _read_alone(self, cached: CachedPath) -> None:
+    def _read_alone(self, cached: CachedPath, error: Exception | None) -> None:
         """Read a path from the first cache that has it and gives it."""
         caches = [cached.cache, *(cache for cache in self._caches.alive if cache is not cached.cache)]
-        error: Exception | None = None
         for cache in caches:
             record = cached.record if cache is cached.cache else cache.record(cached.record.path.base)
             if record is None or cache not in self._caches.alive:
@@ -348,30 +360,14 @@ class Fetcher:
         self, cache: Cache, entry: BlobEntry, offset: int, length: int
     ) -> AbstractContextManager[Iterable[bytes]]:
         if length >= LARGE and not cache.is_here:
-            return self._stored(cache, entry, offset, length)
+            return self._stored_pieces(cache, entry, offset, length)
         return contextlib.nullcontext(cache.repository.read_blob(entry, offset, length))
 
     @contextlib.contextmanager
-    def _stored(self, cache: Cache, entry: BlobEntry, offset: int, length: int) -> Iterator[Iterator[bytes]]:
-        """Yield a large range, which is stored while it arrives. A file that an earlier command left is continued."""
-        name = f"{entry.digest.removeprefix('sha256:')[:32]}-{offset:x}"
-        lock = build_lock(self._store.root, name)
-        directory = self._store.root / "partial" / name
-        with lock:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = directory / "part"
-            with open(file, "ab") as out:
-                size = out.tell()
-                if size > length:
-                    out.truncate(0)
-                    size = 0
-                if size < length:
-                    for piece in cache.repository.read_blob(entry, offset + size, length - size):
-                        out.write(piece)
-            try:
-                yield chunks(file)
-            finally:
-                remove_tree(directory)  # it is used up, or wrong
+    def _stored_pieces(self, cache: Cache, entry: BlobEntry, offset: int, length: int) -> Iterator[Iterator[bytes]]:
+        """Yield a large range, which is stored while it arrives."""
+        with ranges.stored(self._store.root, cache, entry, offset, length) as file:
+            yield chunks(file)
 
     # Registering
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.light_typing import NamedTuple
+from fpack.store.files.remove import remove_tree
+from fpack.store.locks import build_lock
 
 from .cache import Cache
 from .format.index import PACK, PACK_TYPE
@@ -82,3 +86,28 @@ def transfer(record: PathRecord) -> int:
 
 def entry(record: PathRecord) -> BlobEntry:
     return BlobEntry(PACK_TYPE, record.blob_digest, record.blob_size)
+
+
+@contextlib.contextmanager
+def stored(root: Path, cache: Cache, entry: BlobEntry, offset: int, length: int) -> Iterator[Path]:
+    """Yield a file with a large range, stored as it arrived. A file that an earlier command left is continued.
+
+    root: of the store.
+    """
+    name = f"{entry.digest.removeprefix('sha256:')[:32]}-{offset:x}"
+    directory = root / "partial" / name
+    with build_lock(root, name):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = directory / "part"
+        with open(file, "ab") as out:
+            size = out.tell()
+            if size > length:
+                out.truncate(0)
+                size = 0
+            if size < length:
+                for piece in cache.repository.read_blob(entry, offset + size, length - size):
+                    out.write(piece)
+        try:
+            yield file
+        finally:
+            remove_tree(directory)  # it is used up, or wrong
