@@ -62,6 +62,8 @@ class Rebuilder:
             raise StoreError("The derivation to rebuild is not in the store", hint="build it once first")
         self.drv: Derivation = drv
         self.paths: Mapping[str, StorePath] = {name: self._built(Output(digest, name)) for name in drv.outputs}
+        infos = map(store.info, self.paths.values())
+        self._last = max((info.registered for info in infos if info), default=0)  # the second in which it was built
         built = {}
         for i in drv.inputs:
             other = store.derivation(i.derivation)
@@ -84,8 +86,9 @@ class Rebuilder:
 
     def run(self, builder: Builder) -> list[RebuiltOutput]:
         """Rebuild all outputs and compare them."""
-        # Start in a new second, so that an output that contains the time differs.
-        time.sleep(max(0.0, 1.05 - time.time() % 1))
+        # Start in a later second than all that it is compared with, so that an output that contains the time differs.
+        # File systems may still give files a time of the last 10 ms.
+        time.sleep(min(max(0.0, self._last + 1.05 - time.time()), 1.05))
         stop = threading.Event()
         task = StoreTask(self._store, self._resolved, self._digest, self._key, self._reporter, stop, self._assemble)
         self._tasks.append(task)
@@ -93,6 +96,7 @@ class Rebuilder:
             built = build_at_once(builder, task, self._built)
         finally:
             task.build_log.close()
+            self._last = int(time.time())
         outputs = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
         rebuilt = []
         for name, output in outputs:
