@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -160,7 +161,9 @@ def test_the_editors_own_engine_agrees(tmp_path: Path, grammar: Grammar) -> None
         "--fetch-retry-maxtimeout=5000",
     ]
     words = ["npm", "install", "--loglevel=error", *patience, "--prefix=.", "vscode-textmate@9", "vscode-oniguruma@2"]
-    installed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    # npm brings its own list of authorities. A machine may reach the registry by one that only the machine trusts.
+    env = {"NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt", **os.environ}
+    installed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=env)
     assert installed.returncode == 0, installed.stderr
     (tmp_path / "main.js").write_text("""
         const fs = require("fs"), tm = require("vscode-textmate"), onig = require("vscode-oniguruma");
