@@ -101,6 +101,7 @@ def _reference(text: str) -> Reference:
 
 
 def _site(address: str, plain_http: bool | str, settings: Settings) -> Repository:
+    from .answers import WEB_SERVER
     from .site import SiteRepository
     from .transport import Transport, is_loopback
 
@@ -112,10 +113,11 @@ def _site(address: str, plain_http: bool | str, settings: Settings) -> Repositor
         raise BadAddress(
             "fpack asks no other machine without TLS", where=address, hint="write https://, or use a local server"
         )
-    return SiteRepository(Transport(parts.netloc, parts.scheme, settings), quote(unquote(parts.path)))
+    return SiteRepository(Transport(parts.netloc, parts.scheme, settings, WEB_SERVER), quote(unquote(parts.path)))
 
 
 def _bucket(address: str, settings: Settings) -> Repository:
+    from .answers import BUCKET_SERVER
     from .bucket import BucketRepository
     from .signature_v4 import find_access
     from .transport import Transport, is_loopback
@@ -128,13 +130,19 @@ def _bucket(address: str, settings: Settings) -> Repository:
     endpoint = settings.environ.get("AWS_ENDPOINT_URL_S3") or settings.environ.get("AWS_ENDPOINT_URL") or ""
     if not endpoint and "." not in bucket:
         return BucketRepository(
-            address, Transport(f"{bucket}.s3.{access.region}.amazonaws.com", "https", settings), "", prefix, access
+            address,
+            Transport(f"{bucket}.s3.{access.region}.amazonaws.com", "https", settings, BUCKET_SERVER),
+            "",
+            prefix,
+            access,
         )
     server = split_address(endpoint or f"https://s3.{access.region}.amazonaws.com")
     if not server.hostname or (server.scheme != "https" and not is_loopback(server.hostname)):
         raise BadAddress("The server of buckets must have TLS", where=endpoint, hint="AWS_ENDPOINT_URL=https://HOST")
     path = f"{server.path.rstrip('/')}/{bucket}"
-    return BucketRepository(address, Transport(server.netloc, server.scheme, settings), path, prefix, access)
+    return BucketRepository(
+        address, Transport(server.netloc, server.scheme, settings, BUCKET_SERVER), path, prefix, access
+    )
 
 
 def _registry(reference: Reference, plain_http: bool | str, mirrors: bool, settings: Settings) -> Repository:

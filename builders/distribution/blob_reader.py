@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 from fpack.builders.net.errors import HttpError
 
-from . import answers
 from .names import check_digest, digest_of
 from .protocol import BlobEntry, Corrupt, RepositoryError
 from .transport import RegistryAnswer, Transport
@@ -86,7 +85,7 @@ def read_blob(
                 "A blob is shorter than its size", where=name, why=f"{entry.digest} ended after {at} bytes"
             )
         except HttpError as error:
-            cause = answers.unreachable(name, transport.host, error)
+            cause = transport.unreachable(name, error)
             if not error.transient:
                 raise cause from None
         failures = 0 if at - mark >= PROGRESS else failures + 1

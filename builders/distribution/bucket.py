@@ -177,7 +177,7 @@ class BucketRepository(ServedBlobs):
         try:
             data = answer.read(MAX_MANIFEST)
         except HttpError as error:
-            raise answers.unreachable(self.name, self._transport.host, error) from None
+            raise self._transport.unreachable(self.name, error) from None
         if len(data) > MAX_MANIFEST:
             raise Corrupt("A document is too large", where=self.name, why=f"the limit is {MAX_MANIFEST} bytes")
         return data
@@ -204,7 +204,7 @@ class BucketRepository(ServedBlobs):
             try:
                 data = answer.read(MAX_PAGE)
             except HttpError as error:
-                raise answers.unreachable(self.name, self._transport.host, error) from None
+                raise self._transport.unreachable(self.name, error) from None
             page = _xml(data, self.name)
             for entry in (item for item in page.iter() if _local(item.tag) == "Contents"):
                 key = _text(entry, "Key")
@@ -272,7 +272,7 @@ class BucketRepository(ServedBlobs):
                 pause = retry_after(answer.header("Retry-After"))
             except HttpError as error:
                 if not error.transient or last:
-                    raise answers.unreachable(self.name, transport.host, error) from None
+                    raise transport.unreachable(self.name, error) from None
             transport.pause(attempt, pause)
         raise AssertionError("there is at least one attempt")
 

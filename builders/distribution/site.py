@@ -13,7 +13,6 @@ from urllib.parse import quote, unquote
 
 from fpack.builders.net.errors import HttpError
 
-from . import answers
 from .blob_reader import ServedBlobs, begins, blob_key
 from .layout_index import (
     EMPTY_INDEX,
@@ -115,7 +114,7 @@ class SiteRepository(ServedBlobs):
         try:
             data = answer.read(limit)
         except HttpError as error:
-            raise answers.unreachable(self.name, self._transport.host, error) from None
+            raise self._transport.unreachable(self.name, error) from None
         if len(data) > limit:
             raise Corrupt("A document is too large", where=self.name, why=f"the limit is {limit} bytes")
         return data

@@ -112,13 +112,14 @@ class RegistryAnswer:
 
 
 class Transport:
-    """The requests to one registry. Threads share it.
+    """The requests to one server. Threads share it.
 
-    host: with its port. scheme: http or https.
+    host: with its port. scheme: http or https. server: the name of its kind in messages.
     """
 
-    def __init__(self, host: str, scheme: str, settings: Settings) -> None:
+    def __init__(self, host: str, scheme: str, settings: Settings, server: str = answers.REGISTRY) -> None:
         self.host = host
+        self.server = server
         self.base = f"{scheme}://{host}"
         self._settings = settings
         self._origin = origin(urlsplit(self.base))
@@ -182,11 +183,13 @@ class Transport:
                 if answer.status not in answers.TRANSIENT or last:
                     known = self._known(repository) != NONE
                     plain = self.base.startswith("http:")
-                    raise answers.failure(where, self.host, answer.status, answer.phrase, data, known, plain)
+                    raise answers.failure(
+                        where, self.host, answer.status, answer.phrase, data, known, plain, self.server
+                    )
                 pause = retry_after(answer.header("Retry-After"))
             except HttpError as error:
                 if not error.transient or last:
-                    raise answers.unreachable(where, self.host, error) from None
+                    raise self.unreachable(where, error) from None
             self.pause(attempt, pause)
         raise AssertionError("there is at least one attempt")
 
@@ -195,12 +198,16 @@ class Transport:
         try:
             return join_url(base, target)
         except HttpError as error:
-            raise answers.unreachable(where, self.host, error) from None
+            raise self.unreachable(where, error) from None
+
+    def unreachable(self, where: str, error: HttpError) -> RepositoryError:
+        """Return the error for one of the connection. where: for messages."""
+        return answers.unreachable(where, self.host, error, self.server)
 
     def check_offline(self, where: str) -> None:
         """Raise Unavailable if nothing may be asked. where: for messages."""
         if self._offline:
-            raise Unavailable("The registry is not on this machine", where=where, why="fpack is offline")
+            raise Unavailable(f"The {self.server} is not on this machine", where=where, why="fpack is offline")
 
     def fetch(
         self, target: str, where: str, limit: int, *, repository: str, scopes: tuple[str, ...],
@@ -222,11 +229,13 @@ class Transport:
                 data = answer.read(limit)
             except HttpError as error:
                 if not error.transient or attempt == self._settings.retries:
-                    raise answers.unreachable(where, self.host, error) from None
+                    raise self.unreachable(where, error) from None
                 self.pause(attempt)
                 continue
             if len(data) > limit:
-                raise Corrupt("A document of the registry is too large", where=where, why=f"the limit is {limit} bytes")
+                raise Corrupt(
+                    f"A document of the {self.server} is too large", where=where, why=f"the limit is {limit} bytes"
+                )
             return answer, data
         raise AssertionError("there is at least one attempt")
 
@@ -333,7 +342,7 @@ class Transport:
                 return answer
             answer.close()
             url = join_url(url, target)
-        raise Unavailable("The registry redirects too often", where=self.base, why=f"after {REDIRECTS} redirects")
+        raise Unavailable(f"The {self.server} redirects too often", where=self.base, why=f"after {REDIRECTS} redirects")
 
     def check(self, url: str) -> None:
         """Raise Denied for a URL that fpack does not ask: one without TLS, or one on this machine named by another."""
@@ -346,7 +355,7 @@ class Transport:
         if mine and parts.hostname and is_loopback(parts.hostname) and parts.scheme in schemes:
             return
         why = f"it leads to {parts.scheme}://{parts.hostname}"
-        raise Denied("fpack does not follow the registry there", where=self.base, why=why)
+        raise Denied(f"fpack does not follow the {self.server} there", where=self.base, why=why)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, size: int | None) -> RegistryAnswer:
         """Send one request. Raise HttpError if the connection fails."""

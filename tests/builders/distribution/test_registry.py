@@ -18,6 +18,7 @@ from fpack.builders.distribution.protocol import (
     Corrupt,
     Denied,
     NotThere,
+    Repository,
     RepositoryError,
     Unavailable,
 )
@@ -25,6 +26,7 @@ from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from fpack.builders.net import pace
 from support.growth import check_linear
+from support.processes.serving import free_port
 from support.servers.certificates import own_certificate
 from support.servers.registry import Registry, log_in, open_registry
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
@@ -423,6 +425,29 @@ def test_tls_is_not_left_out(registry: Registry) -> None:
     with pytest.raises(RepositoryError) as refused:
         plain.resolve("latest")
     assert "leave out --plain-http" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("oci://127.0.0.1:PORT/team/app", "registry"),
+        ("http://127.0.0.1:PORT/team/app", "web server"),
+        ("s3://bucket/app", "bucket's server"),
+    ],
+)
+def test_a_server_is_called_what_it_is(address: str, server: str) -> None:
+    from fpack.builders.distribution.addresses import open_repository
+
+    def at(port: int) -> Repository:
+        environ = {"HOME": "/nonexistent", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+        return open_repository(address.replace("PORT", str(port)), plain_http=True, environ=environ, patient=False)
+
+    with Registry() as registry:
+        registry.fail("", 400)
+        with pytest.raises(RepositoryError, match=f"The {server} refused the request"):
+            at(registry.port).resolve("latest")
+    with pytest.raises(Unavailable, match=f"The {server} cannot be reached"):
+        at(free_port()).resolve("latest")
 
 
 # Writing.
