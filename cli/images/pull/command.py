@@ -68,6 +68,6 @@ def _copy(remote: RemoteImage, platform: str | None, out: Path, output: str, lin
     if as_json:
         shared.print_json({**copied.value(), "file": output})
     else:
-        print(copied.digest)
+        print(copied.image)
         note(f"wrote {output}, {megabytes(copied.fetched)} fetched")
     return 0

@@ -30,10 +30,11 @@ _AHEAD = 4  # such blobs that are fetched at once
 
 
 class CopiedImage(NamedTuple):
-    """An image that was copied. digest: of what the reference names. fetched: bytes of blobs."""
+    """An image that was copied. digest: of what the reference names. image: of the image. fetched: bytes of blobs."""
 
     reference: str
     digest: str
+    image: str
     platform: str
     fetched: int
 
@@ -63,7 +64,7 @@ def copy(
         if not (layout and out.is_dir()):  # a layout may have them
             bundle.transfer.begin()
         (export_layout if layout else export_tar)(bundle, out, _documents(archive, image.digest))
-    return CopiedImage(str(remote), archive.top.digest, image.platform, bundle.transfer.done)
+    return CopiedImage(str(remote), archive.top.digest, image.digest, image.platform, bundle.transfer.done)
 
 
 def is_layout(out: Path, text: str) -> bool:

@@ -25,13 +25,15 @@ _DIRECTORY = "pulled"  # below the cache: the path of each image that was pulled
 
 
 class PullResult(NamedTuple):
-    """A pulled image. digest: of what the reference names. path: of its output. added: paths. fetched: bytes.
+    """A pulled image. digest: of what the reference names, which may be an index. image: of the image.
 
-    unchanged: the store had it, and only the digest of the tag was asked for.
+    path: of its output. added: paths. fetched: bytes. unchanged: the store had it, and only the digest of the tag was
+    asked for.
     """
 
     reference: str
     digest: str
+    image: str
     platform: str
     path: StorePath
     added: Sequence[StorePath] = ()
@@ -43,6 +45,7 @@ class PullResult(NamedTuple):
         return {
             "reference": self.reference,
             "digest": self.digest,
+            "image": self.image,
             "platform": self.platform,
             "path": str(self.path),
             "added": [str(path) for path in self.added],
@@ -82,9 +85,9 @@ def pull(
     ).run()  # fmt: skip
     store.used([made.path, *found.record.built], "", f"{remote.name}/{found.head.image.arch}")
     if made.is_clean:
-        text = "\n".join([image.platform, *map(str, (made.path, *sorted(found.record.built)))])
+        text = "\n".join([f"{image.platform} {image.digest}", *map(str, (made.path, *sorted(found.record.built)))])
         disk_cache.write(cache_directory() / _DIRECTORY, _key(digest, platform), text.encode())
-    return PullResult(str(remote), digest, image.platform, made.path, made.added, made.fetched)
+    return PullResult(str(remote), digest, image.digest, image.platform, made.path, made.added, made.fetched)
 
 
 def _key(digest: str, platform: str | None) -> str:
@@ -105,12 +108,13 @@ def _unchanged(workspace: Workspace, remote: RemoteImage, platform: str | None) 
         return None
     try:
         known, *paths = bytes(data).decode().split("\n")
+        named, _, image = known.partition(" ")
         kept = [parse(path) for path in paths]
     except (UnicodeDecodeError, FpackError):
         return None
-    if not kept or not workspace.store.keep(kept):
+    if not image or not kept or not workspace.store.keep(kept):
         return None
-    return PullResult(str(remote), digest, known, kept[0], unchanged=True)
+    return PullResult(str(remote), digest, image, named, kept[0], unchanged=True)
 
 
 def add_payloads(

@@ -10,6 +10,7 @@ import pytest
 from support.archives.machines import small_world
 from support.images.greeter import Greeter
 from support.processes.program import Fpack
+from support.reports.evidence import verify_alone
 from support.servers.registry import Registry
 
 
@@ -69,6 +70,11 @@ def test_an_image_for_several_platforms(registry: Registry, tmp_path: Path) -> N
     registry.requests.clear()
     assert pull()["path"] == own["path"] and pull("--platform", "linux/arm64")["path"] == arm["path"]
     assert {method for method, path in registry.requests if path != "/v2/"} == {"HEAD"}
+    copied = pull("-o", str(tmp_path / "copy.tar"))
+    assert copied["digest"] == packed["digest"] and pull()["image"] == own["image"]
+    assert own["image"] == copied["image"] == verify_alone(tmp_path / "copy.tar").digest != arm["image"]
+    copy = other("pull", reference, "--plain-http", "-o", str(tmp_path / "copy.tar"))
+    assert copy.stdout == f"{own['image']}\n"
     text = other("why", reference, "--plain-http", status=2).stderr
     assert "several platforms" in text and "--platform" in text
     assert other("why", reference, "--plain-http", "--platform", "linux/arm64").stdout
