@@ -41,13 +41,16 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
     from fpack.cli.images.subject import open_subject
     from fpack.cli.images.trace import trace
     from fpack.cli.paths import cache_directory
+    from fpack.cli.registries.references import is_remote
     from fpack.cli.ui.layout import Page, show, tree
     from fpack.cli.workspace.target import is_archive
     from fpack.cli.workspace.workspace import Workspace
 
-    if image is not None and image.startswith("/") and is_archive(Path(path)):
+    absolute = path.startswith("/")  # a file of the image, which this machine may have as well
+    if (not absolute and is_remote(path)) or (is_archive(Path(path)) and (not absolute or (image or "")[:1] == "/")):
         raise UsageError(
-            f"{path} is an image, not a file in one", hint=f"name the file first, as in: fpack trace {image} {path}"
+            f"{path} is an image, not a file in one",
+            hint=f"name the file first, as in: fpack trace {image or '/usr/bin/env'} {path}",
         )
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)

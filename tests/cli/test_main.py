@@ -46,6 +46,9 @@ def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
         (["pack", "postgres", "--platform", "linux/vax"], "linux/arm64"),
         (["pack", "postgres", "--platform", "linux/arm64", "--arch", "arm64"], "--platform"),
         (["pack", "postgres", "--compress", "rar"], "rar"),
+        (["trace", "localhost:5000/app", "postgres"], "name the file first"),
+        (["trace", "localhost:5000/app", "/usr/bin/psql"], "fpack trace /usr/bin/psql localhost:5000/app"),
+        (["trace", "oci://registry.example/app"], "fpack trace /usr/bin/env oci://registry.example/app"),
     ],
 )
 def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, tmp_path: Path) -> None:
