@@ -211,6 +211,7 @@ CACHE_PULL = (
            help="The cache. Default: the setting caches."),
     Option("-o", "--link", kind=NEW, help="Create a link to the first path."),
     Option("--json", field="as_json", help="Print one JSON object."),
+    PLAIN_HTTP,
     *BUILDING,
 )  # fmt: skip
 _PURE = Option("--pure", help="Start with a clean environment.")

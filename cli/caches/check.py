@@ -20,6 +20,7 @@ Examples:
 @click.argument("addresses", nargs=-1, metavar="[URL]...")
 @click.option("--content", is_flag=True, help="Read everything, and verify every path.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
     """Check that caches have every path that they name. Exit with 1 if something is missing or wrong."""
     from fpack.builders.caches.check import check

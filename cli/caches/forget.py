@@ -14,6 +14,7 @@ Example:
 )
 @click.argument("addresses", nargs=-1, required=True, metavar="URL...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(addresses: tuple[str, ...], as_json: bool) -> int:
     """Forget which state a cache had, and that it did not answer.
 

@@ -17,6 +17,7 @@ Examples:
 @click.option("--older", type=float, required=True, metavar="DAYS", help="Delete what was not used for so long.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; only show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(address: str, older: float, dry_run: bool, as_json: bool) -> int:
     """Delete the paths of a cache that no machine pushed or fetched for some days, and no kept path references.
 

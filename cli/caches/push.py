@@ -33,6 +33,7 @@ Examples:
 @click.option("--no-sign", is_flag=True, help="Write no realisations, which only a signature makes useful.")
 @click.option("--inputs", is_flag=True, help="Also push what was needed for the build, as far as the store has it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 @shared.building
 def command(
     targets: tuple[str, ...],

@@ -17,6 +17,7 @@ Examples:
 @click.argument("addresses", nargs=-1, metavar="[URL]...")
 @click.option("--remove", is_flag=True, help="Withdraw the confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     """Let builds use caches that a project's `caches` names. Without URL, list them.
 

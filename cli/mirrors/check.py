@@ -18,6 +18,7 @@ FAILED = 1  # the exit status
 @click.argument("locks", nargs=-1, metavar="[ID...]")
 @click.option("--fast", is_flag=True, help="Tell only which files are missing; read none of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> int:
     """Check the locks that MIRROR keeps, or those whose ID is given.
 

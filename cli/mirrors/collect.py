@@ -35,6 +35,7 @@ Examples:
 @click.option("--drop", multiple=True, metavar="ID", help="Delete this kept lock; can be repeated.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(
     mirror: str, unused: float | None, wanted: tuple[Path, ...], drop: tuple[str, ...], dry_run: bool, as_json: bool
 ) -> int:

@@ -29,6 +29,7 @@ Examples:
 )
 @click.option("--from", "sources", multiple=True, metavar="MIRROR", help="Copy the locks of another mirror.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 @shared.locking
 def command(address: str, locks: tuple[Path, ...], sources: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Keep each LOCK in MIRROR: its packages and signed indexes. fpack lock --keep also keeps what a project fetches.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.argument("mirror")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(mirror: str, as_json: bool) -> int:
     """List the locks that MIRROR keeps: when each was last kept (to the week), its packages, files and bytes."""
     from fpack.cli.ui.layout import Page, clean

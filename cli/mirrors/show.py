@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 import click
+from fpack.cli import options as shared
 
 
 @click.command("show", epilog="Example: fpack mirror show ./mirror 3f2a > fpack.lock")
 @click.argument("mirror")
 @click.argument("lock", metavar="ID")
+@shared.plain_http
 def command(mirror: str, lock: str) -> int:
     """Print the fpack.lock that MIRROR keeps as ID: the beginning of a lock's name in fpack mirror list."""
     from fpack.builders.debian.lock.text import format_lock, parse_lock

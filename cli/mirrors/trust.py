@@ -17,6 +17,7 @@ Examples:
 @click.argument("addresses", nargs=-1, metavar="[MIRROR]...")
 @click.option("--remove", is_flag=True, help="Withdraw the confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     """Let builds use mirrors that a project's `mirrors` names. Without MIRROR, list them.
 

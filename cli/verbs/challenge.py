@@ -28,6 +28,7 @@ Examples:
 @click.option("--rebuild", is_flag=True, help="Build each output again on this machine, and compare.")
 @click.option("--all", "everything", is_flag=True, help="Also compare what WHAT was built from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 @shared.building
 def command(
     targets: tuple[str, ...], addresses: tuple[str, ...], rebuild: bool, everything: bool, as_json: bool, **rest: Any

@@ -33,6 +33,7 @@ Examples:
     help="Keep all that the lock pins in a registry or directory; can be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.plain_http
 @shared.locking
 def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.

@@ -9,31 +9,43 @@ from fpack.cli import options as shared
 from fpack.cli.option_table import EXPRESSION, FLAG, RUN
 
 
-class WithExpression(click.Command):
-    """A command whose option --expression stands for its first argument."""
+class RunCommand(click.Command):
+    """A command whose option --expression stands for its first argument, and whose options may also precede `--`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the target of the expression where the package would be, before click takes the words apart."""
-        kinds = {name: option.kind for option in RUN for name in option.names}
-        at = 0
-        while at < len(args) and args[at].startswith("-") and args[at] != "--":
-            name, equals, value = args[at].partition("=")
+        """Put the target of an expression where the package would be, and all options before it."""
+        end = _options_end(args)
+        before, after = args[:end], args[end:]
+        for at, word in enumerate(before):
+            name, equals, value = word.partition("=")
             if name in EXPRESSION.names:
-                width = 1 if equals else 2
-                before, after = args[: at + width], args[at + width :]
-                text = value if equals else "".join(before[at + 1 :])
-                # The options that follow go before the first argument.
-                end = 0
-                while end < len(after) and after[end].startswith("-") and after[end] != "--":
-                    end += 1 if "=" in after[end] or kinds.get(after[end], FLAG) == FLAG else 2
-                return super().parse_args(ctx, [*before, *after[:end], f"({text})", *after[end:]])
-            at += 1 if equals or kinds.get(name, FLAG) == FLAG else 2
-        return super().parse_args(ctx, args)
+                text = value if equals else "".join(before[at + 1 : at + 2])
+                return super().parse_args(ctx, [*before, f"({text})", *after])
+        if "--" in after[1:]:
+            command = after.index("--", 1)
+            if 1 + _options_end(after[1:command], of_fpack=True) == command:
+                after = [*after[1:command], after[0], *after[command:]]
+        return super().parse_args(ctx, [*before, *after])
+
+
+def _options_end(words: list[str], of_fpack: bool = False) -> int:
+    """Return the number of words up to the first that is neither an option nor the value of one.
+
+    of_fpack: only long options of fpack count; others are for the program.
+    """
+    kinds = {name: option.kind for option in RUN for name in option.names}
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+        name, equals, _ = words[at].partition("=")
+        if of_fpack and (name not in kinds or not name.startswith("--")):
+            break
+        at += 1 if equals or kinds.get(name, FLAG) == FLAG else 2
+    return at
 
 
 @click.command(
     "run",
-    cls=WithExpression,
+    cls=RunCommand,
     context_settings={"allow_interspersed_args": False},
     epilog="""\b
 Examples:
@@ -53,7 +65,8 @@ def command(package: str, words: tuple[str, ...], expression: str | None, **rest
 
     PACKAGE is anything with programs: a package, a derivation or one of its outputs, a script, a store path, a list of
     these, a container, a root, an image in a registry. For a shell, bash is run. A service runs in the foreground, with
-    data of its own. An image in a registry runs as with --container.
+    data of its own. An image in a registry runs as with --container. Options come before PACKAGE; long ones may also
+    stand between PACKAGE and --.
     """
     from fpack.cli.trial.registry_shell import enter
 

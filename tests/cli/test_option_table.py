@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from fpack.cli.builds import warm_start
 from fpack.cli.builds.warm_start import BuildRequest
@@ -16,6 +17,7 @@ from fpack.cli.option_table import (
     FLAG,
     MIRROR,
     NUMBER,
+    PLAIN_HTTP,
     RUN,
     SETTING,
     SHELL,
@@ -23,7 +25,7 @@ from fpack.cli.option_table import (
     parse,
 )
 from fpack.cli.shells import arguments
-from fpack.cli.verbs import command_of
+from fpack.cli.verbs import VERBS, command_of
 
 TABLES = {"build": BUILD, "shell": SHELL, "run": RUN}
 
@@ -96,3 +98,31 @@ def test_options_that_need_a_build_are_not_answered_from_the_cache(tmp_path: Pat
     assert warm_start.parse(["app", "-j", "4", "--lock", "l"]) == BuildRequest("app", lock="l")
     for words in (["--explain"], ["--check"], ["--rounds", "2"], ["a", "b"]):
         assert warm_start.parse(words) is None
+
+
+# Verbs that take no reference to an image and no address of a cache or a mirror, but with the option --mirror.
+LOCAL = {
+    "build", "bundle", "check", "completion", "config", "doc", "doctor", "eval", "fix", "fmt", "gc", "history", "hook",
+    "init", "key", "log", "lsp", "outdated", "rebuilders keys", "repl", "root", "search", "store", "trust",
+    "untrust", "update",
+}  # fmt: skip
+
+
+def commands(command: click.Command) -> Iterator[click.Command]:
+    """Yield a command, or its subcommands."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield found
+    else:
+        yield command
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_takes_the_address_of_a_registry_has_the_same_option(verb: str) -> None:
+    for command in commands(command_of(verb)):
+        options = [param for param in command.params if isinstance(param, click.Option)]
+        helps = [option.help for option in options if "--plain-http" in option.opts]
+        assert helps == ([] if {verb, f"{verb} {command.name}"} & LOCAL else [PLAIN_HTTP.help]), command.name

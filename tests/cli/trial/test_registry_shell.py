@@ -69,6 +69,13 @@ def test_the_program_of_an_image_gets_its_arguments(owner: Owner) -> None:
     assert owner.run("a", "b") == "hi a b\n"
 
 
+def test_the_option_counts_on_both_sides_of_the_reference(owner: Owner) -> None:
+    done = owner.fpack("run", owner.reference, "--plain-http", "--", "cat", "/etc/motd")
+    assert done.stdout == "of the image\n"
+    told = owner.fpack("run", owner.reference, "--plain-http", status=1).stderr
+    assert "write --plain-http before its address" in told
+
+
 def test_a_command_sees_the_files_of_the_image(owner: Owner) -> None:
     found = owner.run("--", "sh", "-c", "cat /etc/motd /etc/replaced $DATA; exit 0")
     assert found == "of the image\nby the container\nof a store path\n"

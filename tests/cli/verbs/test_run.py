@@ -47,6 +47,22 @@ def test_a_built_package_has_a_program(fpack: Fpack, name: str, program: str) ->
         assert fpack("run", name, "a b", "--", "-c", status=4).stdout == f"{program} a b -- -c\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (("same", "--network", "off", "--jobs=2", "--", "other", "a"), "other a\n"),
+        (("same", "--verbose", "b", "--", "other"), "same --verbose b -- other\n"),
+        (("same", "-v", "--", "other"), "same -v -- other\n"),
+        (("same", "--jobs", "--", "other"), "same --jobs -- other\n"),
+        (("-e", 'import("./fpack.fp").same', "--network", "off", "--", "other"), "other\n"),
+    ],
+)
+def test_long_options_between_a_package_and_the_dashes_are_those_of_fpack(
+    fpack: Fpack, words: tuple[str, ...], output: str
+) -> None:
+    assert fpack("run", *words, status=4).stdout == output
+
+
 def test_one_of_several_is_named(fpack: Fpack) -> None:
     text = fpack.fails("run", "many")
     assert "many has no program with its own name" in text and "it has one, two" in text
