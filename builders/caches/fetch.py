@@ -382,7 +382,7 @@ class Fetcher:
         while left:
             finished = self._finished
             unread, ready, rest = _registrable(left, missing)
-            read = sum(planned.transfer for planned in left if planned.content.writer is not None)
+            read = sum([planned.transfer for planned in left if planned.content.writer is not None])
             progress(done + read, total)
             if rest and not unread:
                 why = "its paths reference each other in a circle"

@@ -25,6 +25,7 @@ MAX_REFERENCES = 10_000
 MAX_FILES = 16
 MAX_SIZE = (1 << 62) - 1
 MOST_ADDED = 1 << 16  # bytes that a codec adds to a tar that cannot be compressed, beside a 128th
+_CLASSES = (bytes, int, list, str, bytes, int, int, int, int, str, str, int)  # of the fields of an encoded record
 _MAX_OUTPUT = 200
 _MAX_VALUES = MAX_REFERENCES + 4 * MAX_FILES + 20  # of an encoded record
 
@@ -94,12 +95,12 @@ def decode_record(base: str, data: bytes) -> PathRecord:
     try:
         value = canonical.decode(data, _MAX_VALUES, is_flat=True)
         tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day, *more = value
-        numbers = (size, blob_size, offset, length, raw, day)
+        # An index has thousands of records, so this compares all classes at once.
         if (
-            any(number.__class__ is not int or not 0 <= number <= MAX_SIZE for number in numbers)
-            or any(digest.__class__ is not bytes or len(digest) != DIGEST for digest in (tree, blob))
-            or any(text.__class__ is not str for text in (output, prefix, codec))
-            or references.__class__ is not list
+            tuple(map(type, value[: len(_CLASSES)])) != _CLASSES
+            or not len(tree) == len(blob) == DIGEST
+            or min(size, blob_size, offset, length, raw, day) < 0
+            or max(size, blob_size, offset, length, raw, day) > MAX_SIZE
         ):
             raise ValueError("a field has a wrong type")
         # A part can be longer than its tar by what the codec adds, and no more: small tars are read in memory.
