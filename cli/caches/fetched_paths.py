@@ -22,7 +22,7 @@ def run(targets: Sequence[str], addresses: Sequence[str], link: Path | None, as_
     link: a link to make to the first path. rest: the shared options.
     """
     from fpack.cli.store.links import check_link, keep_by_link
-    from fpack.cli.ui.render import note
+    from fpack.cli.ui.render import counted, note
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store import threads
 
@@ -49,7 +49,7 @@ def run(targets: Sequence[str], addresses: Sequence[str], link: Path | None, as_
     else:
         for path in paths:
             print(path)
-        note(f"{fetched} paths fetched")
+        note(f"{counted(fetched, 'path')} fetched")
     return 0
 
 

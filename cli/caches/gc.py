@@ -25,7 +25,7 @@ def command(address: str, older: float, dry_run: bool, as_json: bool) -> int:
     days ago, and images that lost their tag, are deleted, too. A registry frees the space by its own collection.
     """
     from fpack.builders.caches.gc import collect
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
     from fpack.cli.workspace.caches.opener import open_cache
 
     done = collect(open_cache(address), shared.days(older), dry_run=dry_run)
@@ -41,5 +41,5 @@ def command(address: str, older: float, dry_run: bool, as_json: bool) -> int:
         )
     else:
         verb = "would be deleted" if dry_run else "deleted"
-        print(f"{len(done.dropped)} paths {verb}, {len(done.kept)} kept; {megabytes(done.size)} freed")
+        print(f"{counted(len(done.dropped), 'path')} {verb}, {len(done.kept)} kept; {megabytes(done.size)} freed")
     return 0

@@ -54,7 +54,7 @@ def command(
     from fpack.cli.errors import UsageError
     from fpack.cli.images.push.records import PushRecord
     from fpack.cli.ui.progress_line import ProgressLine
-    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.ui.render import counted, megabytes, note
     from fpack.cli.workspace.caches.opener import open_cache, signing_key
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import CACHE_PUSH
@@ -101,8 +101,8 @@ def command(
         )
     else:
         note(
-            f"{len(done.pushed)} paths pushed in {megabytes(done.written)}, {len(done.present)} were there, "
-            f"{done.realisations} realisations signed"
+            f"{counted(len(done.pushed), 'path')} pushed in {megabytes(done.written)}, {len(done.present)} were there, "
+            f"{counted(done.realisations, 'realisation')} signed"
         )
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from fpack.builders.machines import MACHINES
 from fpack.builders.manifest.format import Blob, Head
@@ -47,9 +48,9 @@ class NotAnImage(VerifyError):
 class StoredImage(NamedTuple):
     """An image of one platform in a file or a registry.
 
-    platform: such as linux/amd64. name: as its documents call it, or "". digest: of its manifest, "" if docker's form
-    of an archive has none. image_id: the digest of the configuration. data: its exact manifest in canonical form, None
-    if there is none; then `absent` says why.
+    platform: such as linux/amd64, as the index says, or else the configuration. name: as its documents call it, or "".
+    digest: of its manifest, "" if docker's form of an archive has none. image_id: the digest of the configuration.
+    data: its exact manifest in canonical form, None if there is none; then `absent` says why.
     """
 
     file: ImageLocation
@@ -153,7 +154,11 @@ def _of_index(archive: ImageArchive, path: ImageLocation) -> Iterator[StoredImag
                 blobs = [descriptor(layer, name) for layer in _list(value, "layers", name)]
                 files = [(blob_name(blob.digest), blob) for blob in blobs]
                 document = _document(archive, config)
-                yield _image(archive, path, _name(entry), blob.digest, config.digest, document, files)
+                image = _image(archive, path, _name(entry), blob.digest, config.digest, document, files)
+                given = entry.get("platform")  # engines choose by it, whatever the image says of itself
+                if isinstance(given, dict) and all(isinstance(given.get(key), str) for key in ("os", "architecture")):
+                    image = image._replace(platform=documents.platform_name(given))
+                yield image
 
 
 def _of_docker(archive: ImageArchive, path: ImageLocation) -> Iterator[StoredImage]:
@@ -258,8 +263,10 @@ def _only(
     if not found:
         raise UsageError(f"There is no image for {name}", where=str(path), why=f"it has {', '.join(names)}")
     if len({image.platform for image in found}) == 1:
-        why = f"it has {len(found)} for {found[0].platform}"
-        raise UsageError("The file has several images", where=str(path), why=why, hint="save each in its own file")
+        named = [image.digest or image.name or image.image_id for image in found]
+        why = f"for {found[0].platform}, it has {', '.join(named)}"
+        hint = "save each in its own file" if isinstance(path, Path) else f"name one by its digest, as @{named[0]}"
+        raise UsageError("There are several images for one platform", where=str(path), why=why, hint=hint)
     hint = f"choose one, as in --platform {names[0]}"
     raise UsageError("The image is for several platforms", where=str(path), why=", ".join(names), hint=hint)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fpack.builders.debian.suites import show_date
 from fpack.cli.comparison.settings import public
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 from . import drawing
 from .contents import MAX_DIGESTS, columns
@@ -48,7 +48,7 @@ def size_page(data: ImageData) -> ReportPage:
 
 def graph_page(name: str, tag: str, graph: PackageGraph) -> ReportPage:
     """Return the page of `fpack graph`."""
-    facts = [f"{len(graph.nodes) - 1} packages", f"{len(graph.edges)} edges"]
+    facts = [counted(len(graph.nodes) - 1, "package"), counted(len(graph.edges), "edge")]
     return ReportPage(_named(name, tag), facts, [package_graph(graph), edges(graph)])
 
 
@@ -85,7 +85,7 @@ def _facts(data: ImageData) -> list[str]:
     compressed, unpacked = _sizes(data)
     found = [data.platform, f"{megabytes(compressed)} compressed"]
     found += [f"{megabytes(unpacked)} unpacked"] if unpacked is not None else []
-    found.append(f"{len(data.contents.layers)} layers")
+    found.append(counted(len(data.contents.layers), "layer"))
     if data.graph is not None:
         found += [f"{len(data.graph.nodes) - 1} packages", f"{data.contents.total} files"]
     return found

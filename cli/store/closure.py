@@ -21,7 +21,7 @@ def command(store_paths: tuple[str, ...], by_size: bool, as_json: bool) -> int:
     """List each PATH and everything that it references, transitively."""
     from fpack.cli.store.paths import find_paths, opened
     from fpack.cli.ui.layout import Page, show
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
     from fpack.store import base32
 
     with opened() as store:
@@ -36,5 +36,5 @@ def command(store_paths: tuple[str, ...], by_size: bool, as_json: bool) -> int:
         return 0
     page = Page()
     rows_ = [[megabytes(info.size), str(info.path)] for info in infos]
-    show([*page.table(rows_, right=(0,)), page.paint(f"{megabytes(total)} in {len(infos)} paths", "bold")])
+    show([*page.table(rows_, right=(0,)), page.paint(f"{megabytes(total)} in {counted(len(infos), 'path')}", "bold")])
     return 0

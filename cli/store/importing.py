@@ -34,7 +34,7 @@ def command(file: Path, link: Path | None, as_json: bool) -> int:
     from fpack.cli.store.links import check_link, keep_by_link
     from fpack.cli.store.paths import opened
     from fpack.cli.ui.progress_line import ProgressLine
-    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.ui.render import counted, megabytes, note
     from fpack.store.closure_file.importer import import_closure
 
     if link is not None:
@@ -59,7 +59,7 @@ def command(file: Path, link: Path | None, as_json: bool) -> int:
     else:
         for path in done.roots:
             click.echo(str(path))
-        note(f"{len(done.added)} paths added, {len(done.present)} were there, {megabytes(done.size)} in all")
+        note(f"{counted(len(done.added), 'path')} added, {len(done.present)} were there, {megabytes(done.size)} in all")
     return 0
 
 

@@ -70,7 +70,7 @@ def _fields(page: Page, entry: PathDescription, values: dict[str, Any]) -> list[
     import time
 
     from fpack.cli.ui.layout import clean
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
 
     made = [
         f"{clean(maker.get('kind', 'a derivation'))} {clean(maker.get('name', ''))} ({maker['derivation']}"
@@ -83,7 +83,7 @@ def _fields(page: Page, entry: PathDescription, values: dict[str, Any]) -> list[
             ("on disk", clean(values["disk"])),
             ("tree", values["tree"]),
             ("size", megabytes(entry.info.size)),
-            ("closure", f"{megabytes(entry.closure_size)} in {len(entry.closure)} paths"),
+            ("closure", f"{megabytes(entry.closure_size)} in {counted(len(entry.closure), 'path')}"),
             ("registered", date),
             ("references", _some(values["references"]) or "nothing"),
             ("referrers", _some(values["referrers"]) or "nothing"),

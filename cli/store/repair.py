@@ -160,6 +160,7 @@ def _why(entry: RepairFailure) -> str:
 
 def _lines(page: Page, done: Repair) -> list[str]:
     from fpack.cli.ui.layout import clean
+    from fpack.cli.ui.render import counted
 
     # Every path is listed, because no later command can list what became invalid.
     lines = [f"{path} was repaired" for path in done.repaired]
@@ -171,8 +172,9 @@ def _lines(page: Page, done: Repair) -> list[str]:
     why = "it references one of these" if failed else "it is damaged, or references a damaged path"
     lines += [f"{path} is no longer valid: {why}" for path in done.invalid if path not in failed]
     if not (done.repaired or done.invalid or done.found.pool or done.found.damaged):
-        return [page.paint(f"{done.found.paths} paths are intact", "bold")]
-    summary = f"{len(done.repaired)} paths repaired"
+        are = "is" if done.found.paths == 1 else "are"
+        return [page.paint(f"{counted(done.found.paths, 'path')} {are} intact", "bold")]
+    summary = f"{counted(len(done.repaired), 'path')} repaired"
     if done.invalid:
         summary += f", {len(done.invalid)} made invalid: the next build makes them again"
     return [*lines, page.paint(summary, "bold")]

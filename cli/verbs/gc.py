@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli.options import days, print_json, size
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 from fpack.store import DAY, settings
 
 _SHOWN = 3  # number of result links that are listed
@@ -158,7 +158,7 @@ def _print(done: GcResult, survey: Survey | None, dry_run: bool) -> None:
             print(deleted)
     verb = "would be deleted" if dry_run else "deleted"
     freed = f"up to {megabytes(done.freed)}" if dry_run else megabytes(done.freed)
-    print(f"{len(done.deleted)} paths {verb}, {done.kept} kept, {freed} freed")
+    print(f"{counted(len(done.deleted), 'path')} {verb}, {done.kept} kept, {freed} freed")
     if done.excess:
         _explain_excess(done, dry_run)
 

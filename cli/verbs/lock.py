@@ -45,6 +45,7 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
     """
     from fpack.cli.mirrors.keep import keep_lock, open_mirror
     from fpack.cli.ui.layout import Page, show
+    from fpack.cli.ui.render import counted
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
@@ -74,7 +75,8 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
         print("No package is used, so there is nothing to lock.")
     elif not empty:
         name = one_line(path)
-        print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
+        none = f"{name} already has every package that is used."
+        print(f"{counted(len(added), 'package')} added to {name}" if added else none)
     for item in kept:
         item.show()
     return 0

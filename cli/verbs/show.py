@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 if TYPE_CHECKING:
     from fpack.cli.ui.layout import Page
@@ -212,7 +212,7 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     more = "" if built or facts["closure"] == "depends" else ", and packages that their files load"
-    yield page.paint(f"{len(packages)} packages{more}", "bold")
+    yield page.paint(f"{counted(len(packages), 'package')}{more}", "bold")
     rows = [
         [package["name"], megabytes(package["size"]) if built else "", clean(package["version"])]
         for package in packages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 if TYPE_CHECKING:
     from fpack.cli.images.inspect import ImageLayer
@@ -112,7 +112,7 @@ def _table(page: Page, layers: Sequence[ImageLayer]) -> list[str]:
         rows.append(
             [megabytes(layer.size), _unpacked(layer.unpacked), f"{100 * share:.1f} %", *bar, _what(layer, page)]
         )
-    total = f"total, {len(layers)} layers"
+    total = f"total, {counted(len(layers), 'layer')}"
     rows.append([megabytes(size), _unpacked(_unpacked_sum(layers)), "", *([""] * bars), total])
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)

@@ -201,7 +201,7 @@ def test_views_of_damaged_roots_are_deleted(packed: Fpack, ask: Ask) -> None:
 def test_lines_for_people(fpack: Fpack) -> None:
     path = json.loads(fpack("build", "fpack.fp#words", "--json").stdout)["path"]
     assert "1 path is intact" in fpack("store", "verify").stdout
-    assert "1 paths are intact" in fpack("store", "repair").stdout
+    assert "1 path is intact" in fpack("store", "repair").stdout
     flip(fpack.home / "store" / "store" / Path(path).name)
     text = fpack("store", "verify", status=1).stdout
     assert path in text and "1 of 1 path damaged" in text and "fpack store repair" in text

@@ -87,7 +87,7 @@ def test_a_pipe_between_two_stores(fpack: Fpack, ask: Ask, other: Fpack) -> None
     assert writer.stdout is not None
     writer.stdout.close()
     assert writer.wait() == 0 and done.returncode == 0, done.stderr
-    assert done.stdout.decode() == f"{path}\n" and b"1 paths added" in done.stderr
+    assert done.stdout.decode() == f"{path}\n" and b"1 path added" in done.stderr
 
 
 def test_several_paths_and_their_links(fpack: Fpack, ask: Ask, other: Fpack) -> None:

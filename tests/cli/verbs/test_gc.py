@@ -52,7 +52,7 @@ def test_each_path_has_a_reason(project: Project) -> None:
     assert paths[base]["kept"]
     lines = project.run("gc", "--explain").splitlines()
     assert f"+ {project.app} is kept by the result {project.directory / 'result'}" in lines
-    assert any(line.startswith(f"- {project.other} ") for line in lines) and lines[-1].startswith("1 paths would be")
+    assert any(line.startswith(f"- {project.other} ") for line in lines) and lines[-1].startswith("1 path would be")
     assert project.json("gc")["deleted"] == [project.other]
 
 
