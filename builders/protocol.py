@@ -28,6 +28,10 @@ class BuildError(FpackError):
     field = ""
 
 
+class AbsentDerivation(BuildError):
+    """A derivation that is requested, and that neither the command nor the store has."""
+
+
 class Cancelled(FpackError):
     """A build that was cancelled."""
 

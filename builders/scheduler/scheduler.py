@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from blake3 import blake3
-from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
+from fpack.builders.protocol import AbsentDerivation, Builder, BuildError, Cancelled, Need
 from fpack.store import canonical
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
@@ -127,7 +127,7 @@ class Scheduler:
     def _drv(self, digest: bytes) -> Derivation:
         body = self._bodies.get(digest) or self._store.database.derivation(digest)
         if body is None:
-            raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
+            raise AbsentDerivation("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
         return derivations.decode(body)
 
     def _want(self, digest: bytes) -> Job:

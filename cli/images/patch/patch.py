@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fpack.builders.intake.store_record import RecordError
 from fpack.builders.manifest import lock_part
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.protocol import AbsentDerivation
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.errors import UsageError
 from fpack.cli.shared_options import SharedOptions
@@ -21,7 +22,7 @@ from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
-from . import documents, moves
+from . import documents, moves, version_texts
 from .errors import CannotPatch
 from .platform import MovedVersion, PatchedPlatform
 from .rewrite import RewriteResult, rewrite
@@ -88,6 +89,7 @@ def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, se
     moved = tuple(
         MovedVersion(name, before[name].version, pin.version, pin.size) for name, pin in sorted(found.pins.items())
     )
+    notes += version_texts.notes(reader.derivations, moved)
     rewritten = rewrite(reader.derivations, found.pins, found.depends)
     return PatchedPlatform(reader, moved, rewritten, found.lock, tuple(notes), kinds)
 
@@ -170,13 +172,20 @@ def _workspace(
 
 def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
     """Build an image, and what is about it. The record of its store paths, which is made later, must be possible."""
-    if not workspace.described:
-        return workspace.realise(outputs)
     from fpack.builders.intake.record_source import collect
 
     from . import tables
 
-    return tables.until_whole(workspace, outputs, lambda paths: collect(workspace.store, paths[0]))
+    try:
+        if not workspace.described:
+            return workspace.realise(outputs)
+        return tables.until_whole(workspace, outputs, lambda paths: collect(workspace.store, paths[0]))
+    except AbsentDerivation:
+        raise CannotPatch(
+            "The image needs packages now that it was made without",
+            why="its programs load others, or a file that it wants is in none of its packages any more",
+            hint="build it again in its project: fpack update && fpack pack --push",
+        ) from None
 
 
 def _check_sources(workspace: Workspace, one: PatchedPlatform) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archives.archive import Archive, file
+from support.archives.archive import Archive, directory, file, link
 from support.archives.machines import MACHINES, small_world
 from support.images.patching import change_manifest, patch, update, user
 from support.processes.program import Fpack
@@ -91,6 +91,56 @@ def test_a_patch_equals_a_full_build(tmp_path: Path, archive: Archive, registry:
     assert push(fpack, folder, f"{registry.host}/team/full:1") == image["new"] == again["images"][0]["new"]
     assert image["new"] != image["old"]
     assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
+
+
+def libgreet(archive: Archive, **files: Any) -> None:
+    archive.add("libgreet1", "2:1.0~rc1-1+deb13u1", suite="trixie-security", files=files)
+    archive.publish()
+
+
+@pytest.mark.slow
+def test_an_update_that_changes_directories_and_accounts_equals_a_full_build(
+    tmp_path: Path, archive: Archive, registry: Registry
+) -> None:
+    fpack = user(tmp_path, archive)
+    folder = write(fpack, "", 'closure = "depends"')
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, folder, reference)
+    files = {
+        "usr/share/greet": link("base-files"),
+        "usr/share/base-files": directory(0o750, gid=5),
+        "usr/share/base-files/words": file("x", 0o640, uid=33),
+        "usr/lib/sysusers.d/greet.conf": "u greet -\n",
+    }
+    libgreet(archive, **files)
+    (result,) = patch(user(tmp_path, archive, "fresh"), reference, "--security")
+    fpack("update", "--security", cwd=folder)
+    (image,) = result["images"]
+    assert push(fpack, folder, f"{registry.host}/team/full:1") == image["new"] and not image["notes"]
+
+
+def test_a_version_in_a_setting_is_told(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    """The manifest has the text alone; a build of the project has the new version there."""
+    fpack = user(tmp_path, archive)
+    folder = write(fpack, "", LINKED + ', env = { WORDS = "of ${debian.libgreet1.version}." }')
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, folder, reference)
+    update(archive)
+    (result,) = patch(fpack, reference, "--security")
+    (note,) = result["images"][0]["notes"]
+    assert note.startswith("app has the old version of libgreet1 in a text, 2:1.0~rc1-1, which stays")
+    fpack("update", "--security", cwd=folder)
+    assert push(fpack, folder, f"{registry.host}/team/full:1") != result["images"][0]["new"]
+
+
+def test_a_package_that_the_image_did_without_is_told(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    """The manifest has no derivations of packages that were not needed: another machine cannot look into them."""
+    reference = f"{registry.host}/team/app:1"
+    fpack = user(tmp_path, archive)
+    push(fpack, write(fpack, "", LINKED), reference)
+    libgreet(archive, **{"usr/share/greet/other": "x"})
+    told = user(tmp_path, archive, "fresh").fails("patch", reference, "--security", "--plain-http")
+    assert "needs packages now that it was made without" in told and "build it again in its project" in told
 
 
 @pytest.mark.slow
