@@ -132,8 +132,12 @@ class Pool:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Make the pool, and yield a descriptor of its directory. Paths of `pool_path` are relative to it."""
-        os.makedirs(self._root, 0o755, exist_ok=True)
+        """Make the pool, and yield a descriptor of its directory. Paths of `pool_path` are relative to it.
+
+        The store's directory is not made: who deleted the store does not get it back, with another mode.
+        """
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self._root, 0o755)
         fd = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield fd
@@ -157,7 +161,10 @@ class Pool:
         except FileNotFoundError:
             if self._directory is not None:
                 raise
-            os.makedirs(directory, 0o755, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._root, 0o755)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, 0o755)
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """Yield (path, bytes on the disk) of each file that only the pool links to."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fpack.light_typing import TypeAlias
 from fpack.store import canonical
+from fpack.store.files.placement import make_final
 from fpack.store.files.pool import FileNode, Pool
 from fpack.store.files.tree import Node
 
@@ -84,10 +85,14 @@ def add(store: Path, pool: Pool, noted: Iterable[bytes]) -> None:
 
 
 def add_tree(store: Path, pool: Pool, base: str, node: Node) -> None:
-    """Add all files of a valid tree, except one that is a single file. base: its name in the store."""
+    """Add all files of a valid tree, except one that is a single file. base: its name in the store.
+
+    A process that was killed while it replaced a file has left a directory writable.
+    """
     with pool.held_open() as held:
         for directory, files in _directories(base, node):
             _add(store, held, directory, files)
+            make_final(store / "store" / directory)
 
 
 def _directories(path: str, node: Node) -> Iterator[tuple[str, NamedFiles]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fpack.store.path import StorePath, make
 from fpack.store.sessions import deferred_names, deferred_sync
 from fpack.store.sessions.deferred_names import UnnamedFiles
 from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.sessions.session import Session
 from fpack.store.store import Store
 from support.stores.small_trees import add
 
@@ -114,16 +116,50 @@ def test_files_of_a_tree_that_gc_has_deleted_get_no_names(store: Store) -> None:
     assert named(store, ONE) == 0
 
 
+class Killed(BaseException):
+    """The end of a process."""
+
+
+@pytest.mark.parametrize("calls", range(5))
 def test_a_killed_process_leaves_whole_trees_whose_files_the_next_one_names(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
+    """It is killed after so many calls that replace a file by a link, of which there are four."""
     first, second = fetch(store, "a", x=ONE), fetch(store, "b", x=ONE)
+    left = iter(range(calls))
+
+    def counted(call: Callable[..., None]) -> Callable[..., None]:
+        def count(*arguments: object, **named: object) -> None:
+            if next(left, None) is None:
+                raise Killed
+            call(*arguments, **named)
+
+        return count
+
+    def cut_short(session: Session, _: object, after: deferred_sync.Work, **options: object) -> None:
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            for name in ("fchmod", "rename", "utime"):
+                patch.setattr(os, name, counted(getattr(os, name)))
+            for work in after:
+                work()
+        session.lock.release(keep=True)
+
     with monkeypatch.context() as patch:
-        patch.setattr(deferred_sync, "sync_later", lambda session, *_, **options: session.lock.release(keep=True))
+        patch.setattr(deferred_sync, "sync_later", cut_short)
         store.close()
-    assert named(store, ONE) == 0
     other = Store(store.root)
     assert {status(other, path, "x").st_ino for path in (first, second)} == {named(other, ONE)}
+    assert other.session
     check(other, first, second)
     assert sorted(gc.collect(other).deleted) == sorted([first, second])
     other.close()
+
+
+def test_a_store_that_is_deleted_after_a_fetch_is_not_made_again(store: Store) -> None:
+    fetch(store, "a", x=ONE)
+    (work,) = store._after
+    os.rename(store.root, f"{store.root}-deleted")
+    with pytest.raises(FileNotFoundError):
+        work()
+    assert not store.root.exists()
+    os.rename(f"{store.root}-deleted", store.root)
