@@ -11,6 +11,7 @@ from fpack.store.errors import FpackError, one_line
 from fpack.store.files import disk_errors
 
 _TRANSIENT = (429, 500, 502, 503, 504)
+_QUOTED = 200  # characters of a message that may quote a server
 
 
 class HttpError(FpackError):
@@ -153,12 +154,12 @@ def web_page(url: str) -> WrongContent:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return an exception's message, or its class name if it has none."""
+    """Return an exception's message, or its class name if it has none. The message may quote what a server sent."""
     from http.client import IncompleteRead
 
     if isinstance(error, IncompleteRead) and error.expected is not None:
         return f"{error.expected} more bytes were announced"
-    return getattr(error, "strerror", None) or str(error) or error.__class__.__name__
+    return getattr(error, "strerror", None) or one_line(str(error).strip())[:_QUOTED] or error.__class__.__name__
 
 
 def raise_limits(error: BaseException, url: str) -> None:

@@ -1,12 +1,21 @@
-"""Documents of buckets, layouts and mirrors that expand when they are parsed."""
+"""Answers that are wrong or endless, and documents that expand when they are parsed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
 import pytest
-from fpack.builders.distribution import bucket, layout_index
-from fpack.builders.distribution.protocol import Corrupt
+from fpack.builders.distribution import addresses, bucket, layout_index
+from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, Repository
+from fpack.builders.distribution.registry import RegistryRepository
+from fpack.builders.distribution.site import SiteRepository
+from fpack.builders.distribution.transport import Settings, Transport
 from fpack.builders.mirrors import kept_lock
 from fpack.builders.streams import strict_json
+from fpack.store.errors import FpackError
+from support.servers.hostile_answers import ANSWERS, answering
+from support.servers.repositories import MANIFEST, digest_of
 
 LAUGHS = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "a key"><!ENTITY y "&x;&x;">]><a><Key>&y;</Key></a>"""
 
@@ -30,3 +39,43 @@ def test_a_document_of_too_many_values_is_refused_before_it_is_parsed(
         layout_index.RefIndex(data, "here")
     with pytest.raises(Corrupt, match="not JSON"):
         kept_lock.parse(data, "here", 1 << 20)
+
+
+WANTED = BlobEntry("application/x", digest_of(b"xyz"), 3)
+# Each has the values with which it may end: what a server says is content is compared with a digest later.
+ACTS: dict[str, Callable[[Repository], object]] = {
+    "resolve": lambda repository: repository.resolve("1"),
+    "manifest": lambda repository: repository.manifest(WANTED.digest),
+    "has": lambda repository: repository.has_blob(WANTED.digest),
+    "read": lambda repository: b"".join(repository.read_blob(WANTED)) == b"xyz",
+    "part": lambda repository: len(b"".join(repository.read_blob(WANTED._replace(size=99), 10, 20))) == 20,
+    "tags": lambda repository: (repository.tags("x"), repository.tags("x")),
+    "referrers": lambda repository: repository.referrers(WANTED.digest),
+    "write": lambda repository: repository.write_blob(BlobSource(WANTED.digest, 3, lambda at: iter((b"xyz"[at:],)))),
+    "write a manifest": lambda repository: repository.write_manifest(b'{"schemaVersion":2}', MANIFEST, "1"),
+    "delete": lambda repository: repository.delete("1"),
+}
+OPEN: dict[str, Callable[[str, Settings], Repository]] = {
+    "registry": lambda host, settings: RegistryRepository(host, "team/app", "http", settings),
+    "site": lambda host, settings: SiteRepository(Transport(host, "http", settings), "/x"),
+    "bucket": lambda host, settings: addresses._bucket("s3://bucket/p", settings),
+}
+
+
+@pytest.mark.parametrize("kind", OPEN)
+@pytest.mark.parametrize("by_proxy", [False, True], ids=["", "by a proxy"])
+def test_no_answer_of_a_server_is_a_fault(kind: str, by_proxy: bool) -> None:
+    for name, answer in ANSWERS.items():
+        with answering(answer) as url:
+            server = urlsplit(url).netloc
+            host = "registry.example" if by_proxy else server
+            environ = {"AWS_ENDPOINT_URL": f"http://{host}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+            environ |= {"http_proxy": f"http://{server}"} if by_proxy else {}
+            settings = Settings(environ, retries=0, backoff=0.0, timeout=5.0, plain_http=True)
+            for act, ask in ACTS.items():
+                try:
+                    found = ask(OPEN[kind](host, settings))
+                    assert act not in ("read", "manifest") or not found, f"{name}: {act}: {found}"
+                except FpackError as error:
+                    text = f"{error.what}{error.where}{error.why}{error.hint}"
+                    assert len(text) < 2000 and text.isprintable(), f"{name}: {act}: {text[:300]!r}"

@@ -7,14 +7,13 @@ from http.client import HTTPException
 from urllib.parse import urlsplit
 
 import pytest
-from builders.net.test_http_hostile import OK, answering
 from fpack.builders.net import pace
 from fpack.builders.net.connections import system_context
 from fpack.builders.net.direct import DirectConnections
 from fpack.builders.net.errors import HttpError, TimedOut
 from fpack.builders.net.http import Http
+from support.servers.hostile_answers import CHUNKED, OK, answering
 
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MANY = 3 << 20
 ENDLESS = {
     "interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * (MANY // 25) + OK + b"Content-Length: 3\r\n\r\nabc",
