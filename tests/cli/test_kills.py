@@ -19,11 +19,11 @@ STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
 PARTS = 4
 
 
-def kill_at(run: FaultRun, numbers: list[int]) -> tuple[int, dict[int, list[str]]]:
+def kill_at(run: FaultRun, numbers: list[int], **how: bool) -> tuple[int, dict[int, list[str]]]:
     """Kill the command at each of these calls. Return the number of kills, and what was wrong after which."""
     killed, wrong = 0, {}
     for number in numbers:
-        outcome = run.with_fault(number)
+        outcome = run.with_fault(number, **how)
         killed += outcome.status == -9
         problems = list(run.problems())
         if outcome.hung or outcome.status not in (-9, 0):
@@ -42,6 +42,16 @@ def test_a_kill_at_some_calls(run: FaultRun) -> None:
     killed, wrong = kill_at(run, numbers)
     assert wrong == {}
     assert killed >= len(numbers) - 3, "threads make the number of calls vary a little"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("run", ["fetch"], indirect=True)
+def test_a_kill_of_what_a_fetch_leaves_to_another_process(run: FaultRun) -> None:
+    run.reset()
+    calls = run.command(run.words, log=True, copies=True).calls
+    assert {"syncfs", "link", "write"} <= {line.split()[1] for line in calls}
+    _, wrong = kill_at(run, list(range(1, len(calls) + 1)), copies=True)
+    assert wrong == {}
 
 
 @pytest.mark.long
@@ -64,7 +74,8 @@ def test_the_calls_of_a_command_are_seen(run: FaultRun) -> None:
 
 def test_remains_are_found(run: FaultRun, tmp_path: Path) -> None:
     run.reset()
-    run.command(run.scenario.words)
+    run.command(run.words)
+    run.command(["gc"])  # deletes the file of a session that was synced in the background
     assert list(run.remains()) == []
     (run.store / "trash").mkdir(parents=True, exist_ok=True)
     (run.store / "trash" / "x").write_text("")

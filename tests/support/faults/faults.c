@@ -2,7 +2,8 @@
  *
  * Loaded with LD_PRELOAD. Nothing happens before `faults_arm`. A call counts if its kind is one of `kinds` and its file
  * lies below one of `under` (separated by colons). The call number `at`, and with `on` every later one, fails with the
- * error `code`; with the code 0, the process is killed before the call. Each counted call is written to `log`.
+ * error `code`; with the code 0, the process is killed before the call. Each counted call is written to `log`. With
+ * `copies`, calls of the process's copies count, which share one counter, and its own do not.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -16,29 +17,27 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static atomic_long count;
+static atomic_long *count;
 static long at;
-static int on, code, log_fd = -1, armed;
+static int on, code, armed, copies;
 static pid_t owner;
-static char kinds[512], under[2 * PATH_MAX];
+static char kinds[512], under[2 * PATH_MAX], log_path[PATH_MAX];
 
-void faults_arm(long at_, int on_, int code_, const char *kinds_, const char *under_, int log_)
+void faults_arm(long at_, int on_, int code_, const char *kinds_, const char *under_, const char *log_, int copies_)
 {
     snprintf(kinds, sizeof kinds, ",%s,", kinds_);
     snprintf(under, sizeof under, "%s", under_);
-    at = at_, on = on_, code = code_, log_fd = log_, owner = getpid();
-    atomic_store(&count, 0);
+    snprintf(log_path, sizeof log_path, "%s", log_);
+    at = at_, on = on_, code = code_, owner = getpid(), copies = copies_;
+    count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     armed = 1;
 }
-
-void faults_disarm(void) { armed = 0; }
-
-long faults_count(void) { return atomic_load(&count); }
 
 static int below(const char *path)
 {
@@ -55,11 +54,14 @@ static int hit(const char *kind, const char *path)
 {
     char word[32];
     snprintf(word, sizeof word, ",%s,", kind);
-    if (getpid() != owner || !strstr(kinds, word) || !below(path))
+    if ((getpid() == owner) == copies || !strstr(kinds, word) || !below(path))
         return 0;
-    long n = atomic_fetch_add(&count, 1) + 1;
-    if (log_fd >= 0)
-        dprintf(log_fd, "%ld %s %s\n", n, kind, path);
+    long n = atomic_fetch_add(count, 1) + 1;
+    if (*log_path) { /* not a descriptor: a copy may close all */
+        int fd = syscall(SYS_openat, AT_FDCWD, log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        dprintf(fd, "%ld %s %s\n", n, kind, path);
+        syscall(SYS_close, fd);
+    }
     if (n != at && !(on && at && n > at))
         return 0;
     if (!code) {
@@ -106,7 +108,7 @@ static int fails_fd(const char *kind, int fd)
 {
     char path[PATH_MAX];
     int saved = errno;
-    if (!armed || fd == log_fd)
+    if (!armed)
         return 0;
     of_fd(fd, path);
     if (hit(kind, path))

@@ -73,17 +73,21 @@ class Faults:
         under: Sequence[Path] = (),
         log: bool = False,
         timeout: float = 60,
+        copies: bool = False,
+        settles: bool = True,
     ) -> FaultOutcome:
         """Run a command. The call number `at` fails with `error`, and if `sticky` all later ones as well. at 0: none.
 
         words: the arguments of fpack; or "@", a module, a function and its arguments. error: an errno, or KILL. kinds,
         under: count only calls of these kinds, on paths below these. log: list the calls in the outcome. timeout: in
-        seconds, after which the outcome is `hung`, with the stacks of all threads.
+        seconds, after which the outcome is `hung`, with the stacks of all threads. copies: count the calls of the
+        command's forks, such as what syncs in the background, instead of its own. settles: wait for them, too.
         """
         names = {name: str(self._directory / name) for name in ("out", "err", "log", "stacks", "modules")}
         request = {
             "argv": list(words), "cwd": str(cwd), "env": dict(env), "at": at, "error": error, "sticky": sticky,
             "kinds": ",".join(kinds), "under": ":".join(map(str, under)), "timeout": timeout,
+            "copies": copies, "settles": settles,
             "out": names["out"], "err": names["err"], "log": names["log"] if log else "", "stacks": names["stacks"],
             "modules_to": "" if self._warm else names["modules"],
         }  # fmt: skip

@@ -16,12 +16,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: this process waits for what a command leaves in the background
 
 
 def main() -> None:
     """Serve requests until standard input ends."""
     library = ctypes.CDLL(sys.argv[1])
+    library.prctl(_SUBREAPER, 1, 0, 0, 0)
     os.environ.pop("LD_PRELOAD", None)
     for line in sys.stdin:
         request = json.loads(line)
@@ -37,21 +41,29 @@ def main() -> None:
 
 
 def serve(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
-    """Run one command. Kill it if it takes too long."""
+    """Run one command, and wait for its copies in the background. Kill it if it takes too long."""
     child = os.fork()
     if not child:
         run(library, request)
     end = time.monotonic() + request["timeout"]
+    answer: dict[str, Any] = {}
     while True:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return {"status": os.waitstatus_to_exitcode(status)}
-        if time.monotonic() > end:
-            stacks(child, request["stacks"])
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        try:
+            pid, status = os.waitpid(-1 if request["settles"] else child, os.WNOHANG)
+        except ChildProcessError:
+            return answer
+        if pid == child:
+            answer["status"] = os.waitstatus_to_exitcode(status)
+            if not request["settles"]:
+                return answer
+        elif not pid and time.monotonic() > end:
+            if not answer:
+                stacks(child, request["stacks"])
+            for left in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
+                os.kill(int(left), signal.SIGKILL)
             return {"status": "hung"}
-        time.sleep(0.002)
+        elif not pid:
+            time.sleep(0.002)
 
 
 def stacks(child: int, path: str) -> None:
@@ -72,9 +84,8 @@ def run(library: ctypes.CDLL, request: dict[str, Any]) -> NoReturn:
     os.dup2(null, 0)
     os.dup2(os.open(request["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     os.dup2(os.open(request["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
-    log = -1
     if request["log"]:
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        os.close(os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     faulthandler.register(signal.SIGUSR1, open(request["stacks"], "w"), all_threads=True)  # noqa: SIM115
     code = 99
     try:
@@ -90,7 +101,8 @@ def run(library: ctypes.CDLL, request: dict[str, Any]) -> NoReturn:
 
             os._exit = write_and_leave
         arm = library.faults_arm
-        arm.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
+        text = ctypes.c_char_p
+        arm.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_int, text, text, text, ctypes.c_int]
         words = request["argv"]
         work: Callable[[], object]
         if words[0] == "@":
@@ -108,7 +120,8 @@ def run(library: ctypes.CDLL, request: dict[str, Any]) -> NoReturn:
             request["error"],
             request["kinds"].encode(),
             request["under"].encode(),
-            log,
+            request["log"].encode(),
+            request["copies"],
         )
         work()
         code = 0

@@ -172,6 +172,7 @@ TRANSFERS = {
     scenario.name: scenario
     for scenario in (
         Scenario("substitute", _pushed, ["build", "other"], _result),
+        Scenario("fetch", _pushed, ["build", "other", "--no-link"], lambda fpack, outcome: outcome.out),
         Scenario("cache-push", _before_cache_push,
                  ["cache", "push", "other", "--to", "file://{home}/cache", "--key", "../ci.pem"], _cached),
         Scenario("pushing-build", _before_pushing_build, ["build", "other"], _pushed_later),
