@@ -230,7 +230,7 @@ def of_vulnerabilities(command: Command) -> Command:
         multiple=True,
         type=NamedPath(path_type=Path, exists=True, dir_okay=False),
         metavar="FILE",
-        help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
+        help="A VEX document of another author, OpenVEX or CSAF; can be repeated.",
     )
     return data(vex(command))
 

@@ -22,7 +22,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
-    """Check that caches have every path that they name. Exit with 1 if something is missing or wrong."""
+    """Check that caches have every path that they list. Exit with 1 if something is missing or wrong."""
     from fpack.builders.caches.check import check
     from fpack.cli.errors import UsageError
     from fpack.cli.store.paths import opened

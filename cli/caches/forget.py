@@ -16,7 +16,7 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 def command(addresses: tuple[str, ...], as_json: bool) -> int:
-    """Forget which state a cache had, and that it did not answer.
+    """Forget the last known state of a cache, and that it did not answer.
 
     A cache that shows an older state than before is refused, because someone may hide newer statements. If it was
     emptied or restored on purpose, this accepts its present state.

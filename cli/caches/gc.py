@@ -14,15 +14,16 @@ Examples:
   fpack cache gc oci://registry.example/team/cache --older 90 --dry-run""",
 )
 @click.argument("address", metavar="URL")
-@click.option("--older", type=float, required=True, metavar="DAYS", help="Delete what was not used for so long.")
+@click.option("--older", type=float, required=True, metavar="DAYS", help="Delete paths that were not used for DAYS.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; only show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 def command(address: str, older: float, dry_run: bool, as_json: bool) -> int:
-    """Delete the paths of a cache that no machine pushed or fetched for some days, and no kept path references.
+    """Delete the paths of a cache that no machine pushed or fetched for DAYS, and that no kept path references.
 
-    Blobs that images of the same repository use stay. In a directory and a bucket, what interrupted pushes left two
-    days ago, and images that lost their tag, are deleted, too. A registry frees the space by its own collection.
+    Blobs that images of the same repository use stay. In a directory or a bucket, images that lost their tag are
+    deleted, too, and the remains of interrupted pushes after two days. A registry frees the space by its own
+    collection.
     """
     from fpack.builders.caches.gc import collect
     from fpack.cli.ui.render import counted, megabytes

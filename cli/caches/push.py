@@ -30,8 +30,12 @@ Examples:
 @click.argument("targets", nargs=-1, metavar="[WHAT]...")
 @click.option("--to", "address", metavar="URL", help="The cache. Default: the setting cache.push.")
 @click.option("--key", "key_name", metavar="KEY", help="Private key that signs. Default: cache.sign-with.")
-@click.option("--no-sign", is_flag=True, help="Write no realisations, which only a signature makes useful.")
-@click.option("--inputs", is_flag=True, help="Also push what was needed for the build, as far as the store has it.")
+@click.option(
+    "--no-sign",
+    is_flag=True,
+    help="Sign nothing and write no realisations: machines fetch the paths by their names alone.",
+)
+@click.option("--inputs", is_flag=True, help="Also push the inputs of the builds that the store has.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 @shared.building

@@ -19,9 +19,9 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
-    """Let builds use caches that a project's `caches` names. Without URL, list them.
+    """Let builds use caches that a project's `caches` names. Without URL, list the confirmed caches.
 
-    A cache sees which paths you fetch. Whom to believe is decided by the setting cache.keys alone.
+    A cache sees which paths you fetch. Only the setting cache.keys decides whose signatures are accepted.
     """
     from fpack.builders.distribution.addresses import open_repository
     from fpack.cli.errors import UsageError

@@ -94,7 +94,7 @@ def _in_container(
             except filters.NoFilter as error:
                 from fpack.builders.sandbox.seccomp import build_filter
 
-                note(f"The container's system call filter is not known ({error}), so the session has that of builds")
+                note(f"The container's system call filter is not known ({error}): the session has the filter of builds")
                 code = build_filter(set_id=True)
         is_terminal = os.isatty(0) and os.isatty(1)
         try:

@@ -271,7 +271,7 @@ def _check_platform(container: Container, arch: str, text: str | None) -> None:
             f"{text or container.name} is for {platform_name(container.arch)}, "
             f"and the command asks for {platform_name(arch)}",
             why="its file says so, by `platform` or by packages of this architecture",
-            hint="leave the platform to the command: without `platform` and `.for`, a file gives an image for each",
+            hint="remove `platform` and `.for` from the file: the command then packs an image for each platform",
         )
 
 
@@ -310,6 +310,6 @@ def refuse_base(image: CheckedTree, what: str) -> None:
     if base_layers(image):
         raise UsageError(
             f"An image with a base cannot be {what}",
-            why="its layers were made by another tool, and have forms that fpack does not unpack",
+            why="its layers were made by another tool, in a form that fpack cannot unpack",
             hint="pack it as --format tar or oci-dir",
         )

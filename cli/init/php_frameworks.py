@@ -42,7 +42,7 @@ def _laravel(made: Guess, project: Project) -> Guess:
     installs.append(f'printf \'{wrapper}\' "$out" "$out" >"$out/bin/{made.name}-artisan"')
     installs.append(f'chmod +x "$out/bin/prepare" "$out/bin/{made.name}-artisan"')
     reasons.append(
-        "it asks for its secret when it starts: podman run -e APP_KEY=..., which artisan key:generate --show prints"
+        "it needs a secret when it starts: podman run -e APP_KEY=..., which artisan key:generate --show prints"
     )
     return made._replace(
         also_installs="; ".join(installs),
@@ -73,7 +73,7 @@ def _symfony(made: Guess, project: Project) -> Guess:
         [] if re.search(r"^APP_SECRET=[ \t]*[\"']?[^\s\"']", project.text(".env"), re.MULTILINE) else ["APP_SECRET"]
     )
     if secrets:
-        reasons.append("it asks for its secret when it starts: podman run -e APP_SECRET=...")
+        reasons.append("it needs a secret when it starts: podman run -e APP_SECRET=...")
     return made._replace(
         also_installs=f'rm -rf "$out/app/var" && ln -s {where} "$out/app/var"',
         directories=[where],

@@ -48,7 +48,7 @@ def management(project: Project, used: set[str], has_own_database: bool) -> Mana
             "that the settings read"
         )
     if "whitenoise" not in used:
-        reasons.append("its server gives no static files: whitenoise among the dependencies does, or a web server")
+        reasons.append("its server serves no static files: add whitenoise to the dependencies, or use a web server")
     elif any(_STATIC_ROOT.search(text) for text in project.files.values() if text):
         installs.append(_COLLECT)
         reasons.append("the build collects the static files, by manage collectstatic")

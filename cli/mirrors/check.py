@@ -12,7 +12,7 @@ FAILED = 1  # the exit status
 
 @click.command(
     "check",
-    epilog="Exit status: 0 if everything is there and as it should be, else 1: also if the mirror keeps no lock.",
+    epilog="Exit status: 0 if every file is present and intact; 1 if not, or if the mirror keeps no lock.",
 )
 @click.argument("mirror")
 @click.argument("locks", nargs=-1, metavar="[ID...]")

@@ -39,11 +39,12 @@ Examples:
 def command(
     mirror: str, unused: float | None, wanted: tuple[Path, ...], drop: tuple[str, ...], dry_run: bool, as_json: bool
 ) -> int:
-    """Delete locks that MIRROR keeps and that are no longer wanted, and the files that no other lock or image needs.
+    """Delete locks that MIRROR keeps and that are no longer used, and the files that no other lock or image needs.
 
-    A lock is used when fpack lock --keep or fpack mirror fill is run for it, to the week. With --unused and --wanted, a
-    lock is deleted if both say so. A lock that has a tag of its own is left. In a directory and a bucket, what
-    interrupted commands left two days ago is deleted, too. A registry frees the space by its own garbage collection.
+    fpack lock --keep and fpack mirror fill record the week in which a lock was last used. With both --unused and
+    --wanted, only the locks that both select are deleted. A lock to which you gave a further tag stays. In a directory
+    or a bucket, the remains of interrupted commands are deleted after two days. A registry frees the space by its own
+    garbage collection.
     """
     from fpack.builders.mirrors.collection import collect, date
     from fpack.cli.errors import UsageError

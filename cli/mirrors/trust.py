@@ -19,7 +19,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.plain_http
 def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
-    """Let builds use mirrors that a project's `mirrors` names. Without MIRROR, list them.
+    """Let builds use mirrors that a project's `mirrors` names. Without MIRROR, list the confirmed mirrors.
 
     A mirror sees which files you fetch, and gets your login for its registry. What it sends is compared with the lock.
     """

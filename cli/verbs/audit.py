@@ -36,18 +36,18 @@ Examples:
 
 \b
 The exit status is
-  0  if all packages were checked, and no finding is as --fail-on says;
-  1  if a finding is as --fail-on says, or the image cannot be read;
+  0  if all packages were checked, and no finding matches --fail-on;
+  1  if a finding matches --fail-on, or the image cannot be read;
   2  if the command line or a list of accepted vulnerabilities is wrong;
   5  if data cannot be fetched;
-  6  if there is none, but something was not checked: no data, old data, or damaged data;
+  6  if no finding matches, but something was not checked: no data, old data, or damaged data;
   7  if there is no vulnerability data at all.""",
 )
 @click.argument("images", nargs=-1, metavar="[WHAT]...")
 @shared.of_vulnerabilities
 @shared.fetch_fixed
 @click.option("--offline", is_flag=True, help="Use vulnerability data that was fetched before; ask no server for it.")
-@click.option("--max-age", metavar="DAYS", help="Highest age of the data, or none. Default: 7.")
+@click.option("--max-age", metavar="DAYS", help="Maximum age of the data, or `none`. Default: 7.")
 @click.option(
     "--fail-on",
     metavar="SEVERITY[,fixable]",
@@ -94,7 +94,7 @@ def command(
     """List the known vulnerabilities of the packages in the image of each WHAT.
 
     WHAT is an image file, a package or an attribute. Vulnerabilities of Debian's packages are matched by source
-    package; a package without any file in the image does not count. No name of a package is sent to anybody.
+    package; a package without any file in the image does not count. No server is told a package's name.
     """
     from fpack.cli.images.attestations import rebuilt as rebuilt_by
     from fpack.cli.images.audit_report import report, value

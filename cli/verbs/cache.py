@@ -11,7 +11,7 @@ from fpack.cli.groups import group
     (
         ("push", "push", "Write store paths and signed realisations to a cache."),
         ("pull", "pull", "Fetch targets or store paths from the caches; build nothing."),
-        ("check", "check", "Check that a cache has what it names."),
+        ("check", "check", "Check that a cache has every path that it lists."),
         ("gc", "gc", "Delete from a cache what was not used for some time."),
         ("trust", "trust", "Confirm the caches that a project names."),
         ("forget", "forget", "Forget what this machine remembers of a cache."),
@@ -24,7 +24,7 @@ Examples:
   fpack cache gc file:///srv/cache --older 30
 
 A cache is any repository: oci://HOST/NAME, https://HOST/PATH, s3://BUCKET/PREFIX or file:///DIRECTORY.
-Builds use those of the setting `caches`, and believe the keys of the setting `cache.keys`.""",
+Builds use those of the setting `caches`, and trust the keys of the setting `cache.keys`.""",
 )
 def command() -> None:
     """Share store paths through caches: what one machine built, others fetch."""

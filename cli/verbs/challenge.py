@@ -33,10 +33,10 @@ Examples:
 def command(
     targets: tuple[str, ...], addresses: tuple[str, ...], rebuild: bool, everything: bool, as_json: bool, **rest: Any
 ) -> int:
-    """Show, for the outputs of WHAT, the store path that each signer of each cache names, and that of this machine.
+    """Show which store path each signer in each cache, and this machine, recorded for each output of WHAT.
 
-    Exit with 1 if two of them differ: the build is not reproducible, or someone lies. A path that this machine fetched
-    from a cache does not count as its own result; --rebuild makes one.
+    Exit with 1 if two of them differ: the build is not reproducible, or a signer is wrong. A path that this machine
+    fetched from a cache does not count as its own result; --rebuild makes one.
     """
     from fpack.builders.caches.challenge import DIFFER, challenge
     from fpack.builders.kinds.table import generation

@@ -20,7 +20,7 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(name: str | None, as_json: bool) -> int:
-    """Show the settings, which change how fpack works and never what it makes.
+    """Show the settings and the source of each. No setting changes what a build makes.
 
     An option of a command has precedence, then the environment, then the file of settings, then the default. With NAME,
     one value is shown.

@@ -25,14 +25,16 @@ Examples:
     "--tools", multiple=True, metavar="PACKAGE", help="A Debian package to add to the tools; can be repeated."
 )
 @click.option("-u", "--user", metavar="USER", help="root, or UID[:GID], instead of the container's user.")
-@click.option("--privileged", is_flag=True, help="All capabilities in the container's namespaces, and no filter.")
+@click.option(
+    "--privileged", is_flag=True, help="All capabilities in the container's namespaces, and no seccomp filter."
+)
 @click.option("--engine", type=click.Choice(["podman", "docker"]), help="Ask only this engine for the container.")
 @shared.plain_http
 @click.option("--image", "is_image", is_flag=True, help="WHAT is an image, also if a container has its name.")
 @shared.building
 @click.pass_context
 def command(ctx: click.Context, /, debugged: str | None, **rest: Any) -> int:
-    """Enter a running container, or an image, with a shell and tools beside its files.
+    """Open a shell with tools in a running container, or on the files of an image.
 
     WHAT is the name or ID of a container of podman or docker, or an image as for `fpack try`. The container needs no
     shell: the tools are Debian's, in /.fp, which its own processes do not see. Nothing is written to its files. The

@@ -66,7 +66,8 @@ def command(
     """Show the packages, sizes, files, licences, settings, changelogs and vulnerabilities that differ.
 
     OLD and NEW are image files, packages or attributes; or both are locks: files named *.lock, or git:REV or
-    REV:PATH/fpack.lock. Without NEW, OLD is compared with the project's image or lock. Vulnerabilities need data.
+    REV:PATH/fpack.lock. Without NEW, OLD is compared with the project's image or lock. Vulnerabilities are compared if
+    there is vulnerability data.
     """
     from fpack.cli.comparison import sides
     from fpack.cli.comparison.differences import compare_sides

@@ -50,7 +50,9 @@ Examples:
 @click.option("--keep-recent", callback=_keep_recent, metavar="DAYS", help="Keep paths used in the last DAYS.")
 @click.option("--max-size", type=size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
 @click.option("--all", "everything", is_flag=True, help="Also delete the inputs of kept results' builds.")
-@click.option("--trust-clock", is_flag=True, help="Believe this machine's clock even if the store's records do not.")
+@click.option(
+    "--trust-clock", is_flag=True, help="Trust this machine's clock even if it contradicts the store's records."
+)
 @click.option("--automatic", is_flag=True, hidden=True, help="Stop when the disk is no longer low.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_json: bool, **values: Any) -> int:

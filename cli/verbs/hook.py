@@ -82,7 +82,7 @@ Examples:
 @click.argument("kind", type=click.Choice(list(_TEXTS)))
 @click.option("--enter", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 def command(kind: str, enter: Path | None) -> int:
-    """Print code that makes your shell enter a project's shell with the project's directory, and leave it again.
+    """Print code for your shell, which enters a project's shell when you enter its directory, and leaves it after.
 
     Only trusted projects are entered. Run fpack trust, or fpack shell in the project, to trust it.
     """

@@ -14,7 +14,7 @@ from fpack.cli.groups import group
         ("show", "show", "Print a kept lock."),
         ("check", "check", "Check every file of a mirror, and its signatures."),
         ("trust", "trust", "Confirm the mirrors that a project names."),
-        ("gc", "collect", "Delete locks that are no longer wanted, and their files."),
+        ("gc", "collect", "Delete locks that are no longer used, and their files."),
     ),
     epilog="""\b
 Examples:

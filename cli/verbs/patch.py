@@ -26,9 +26,9 @@ Examples:
   fpack patch registry.example/team/app:1.0 --tag 1.0-1""",
 )
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
-@click.option("--security", is_flag=True, help="Move only packages of which a security suite has a newer version.")
+@click.option("--security", is_flag=True, help="Update only packages of which a security suite has a newer version.")
 @click.option("--tag", default="", metavar="TAG", help="Give the new images this tag, and leave the old tag alone.")
-@click.option("--dry-run", is_flag=True, help="Show the packages that would move, and build and push nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the updates; build and push nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--data",
@@ -50,12 +50,13 @@ def command(
     """Rebuild images in registries with the newest packages of their archive, and push what differs.
 
     Each image needs its manifest, which fpack push puts beside it, but no project: only the parts that depend on
-    updated packages are rebuilt. Layers that stay are not downloaded, and only new ones are sent. The result
-    equals a build of the project with a lock of these versions, if the same version of fpack makes it. Bills of
-    materials, a provenance and a VEX document that the old image has are made for the new one, too.
+    updated packages are rebuilt. Layers that stay are not downloaded, and only new ones are sent. The result equals a
+    build of the project with a lock of these versions, if the same version of fpack makes it. Bills of materials, a
+    provenance and a VEX document that the old image has are made for the new one, too.
 
-    --lock FILE takes the versions of a lock in place of the archive's newest. --arch moves the packages of one image of
-    an index. If one image fails, the others are patched all the same, and the exit status is that of the first failure.
+    --lock FILE takes the versions of a lock in place of the archive's newest. --arch updates only the image of this
+    architecture of an index. If one image fails, the others are patched all the same, and the exit status is that of
+    the first failure.
     """
     from fpack.cli.registries.references import is_remote
     from fpack.cli.ui.render import show_error

@@ -39,7 +39,7 @@ Examples:
     help="manifest: the statement by which fpack sign signs the image's manifest.",
 )
 @click.option("--predicate", is_flag=True, help="Write only the predicate, which other tools put into a statement.")
-@click.option("--builder", default="", metavar="URI", help="Who built the image. Default: urn:fpack:builder:local.")
+@click.option("--builder", default="", metavar="URI", help="Builder of the image. Default: urn:fpack:builder:local.")
 @click.option(
     "--finished-on",
     "finished",

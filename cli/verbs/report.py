@@ -26,7 +26,7 @@ Examples:
 @shared.of_vulnerabilities
 @click.option(
     "--rebuilders", "bundle", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Who reproduced the packages: read the answers that fpack rebuilders fetch wrote; ask nobody.",
+    help="Read who reproduced the packages from this file of fpack rebuilders fetch; ask no server.",
 )  # fmt: skip
 @click.option(
     "--policy", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
@@ -54,10 +54,10 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Write a page about IMAGE: sizes, packages, licences, files, configuration, origin, and what others say of it.
+    """Write a page about IMAGE: its sizes, packages, licences, files, configuration, origin and signatures.
 
-    IMAGE is a package, an attribute or an image file. The page has the known vulnerabilities if there is data, who
-    rebuilt its packages if rebuilders are configured, and the signatures of a file. The same image and data give the
+    IMAGE is a package, an attribute or an image file. The page lists the known vulnerabilities if there is
+    vulnerability data, and who reproduced the packages if rebuilders are configured. The same image and data give the
     same page.
     """
     from fpack.cli.images.attestations.rebuilt import of_page

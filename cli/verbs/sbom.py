@@ -43,9 +43,9 @@ Examples:
     "--supplier",
     default="",
     metavar="'NAME <ADDRESS>'",
-    help="Who supplies the image. Default: its label org.opencontainers.image.vendor.",
+    help="Supplier of the image. Default: its label org.opencontainers.image.vendor.",
 )
-@click.option("--rebuild", is_flag=True, help="Of an image file: build it again, and make the bill of what was built.")
+@click.option("--rebuild", is_flag=True, help="Build an image file again, and describe the image that was built.")
 @shared.sources
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the files that were written.")
 @shared.of_file
@@ -67,7 +67,7 @@ def command(
 
     WHAT is as for `fpack pack`, or an image file. The same image gives the same bytes on every machine.
 
-    For an image file, it is the bill in the file, as its maker wrote it. With --rebuild, the image is built again from
+    For an image file, write the bill that the file carries. With --rebuild, the image is built again from
     its manifest, and if both are the same, the bill describes the rebuilt one.
     """
     from fpack.builders.sbom.documents import DEFAULT

@@ -28,7 +28,7 @@ Examples:
   fpack shell debian.trixie.build-essential        gcc with the C library, make and more
   fpack shell tools.fp#debugging -- gdb ./app      run one command
   fpack shell --pure -- make check                 without this shell's variables
-  fpack shell --container --network off            only the project of this machine
+  fpack shell --container --network off            with only the project's files of this machine
   fpack shell ./result app.dev                     store paths and outputs of builds
   fpack shell -e 'import("./fpack.fp").app.root'   the root in which app is built
   fpack shell --for redis                          build a package, phase by phase

@@ -37,12 +37,12 @@ With cosign:
 @shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(image: str, keys: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> int:
-    """Sign IMAGE, a tar, an OCI layout or an image in a registry: the image, its manifest, its provenance, its bills
-    of materials and what it states of vulnerabilities.
+    """Sign IMAGE, a tar, an OCI layout or an image in a registry: the image, its manifest, its provenance, its bills of
+    materials and its VEX document.
 
     The signatures are added to the file or the registry, in the forms that cosign reads. The image keeps its digest. An
-    image that differs from its manifest is not signed, nor one whose bills of materials differ from those that fpack
-    makes of it, if this machine has built it.
+    image that differs from its manifest is not signed. If this machine built the image, its bills of materials must
+    equal those that fpack makes of it.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.cli.images.attestations import signing

@@ -44,7 +44,7 @@ Examples:
 )
 @click.argument("image", required=False, metavar="[WHAT]")
 @shared.of_container
-@click.option("--no-observe", is_flag=True, help="Do not observe which files it looks for.")
+@click.option("--no-observe", is_flag=True, help="Do not observe which files the program looks for.")
 @shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the command's output goes to stderr.")
 @shared.building

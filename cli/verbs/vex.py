@@ -29,7 +29,7 @@ The exit status is
 @click.argument("what", required=False)
 @click.option("--format", "form", metavar="FORMAT", default="openvex", help="openvex (the default) or csaf.")
 @click.option("-o", "--output", type=shared.OutputPath(path_type=Path), help="File to write. Default: standard output.")
-@click.option("--author", default="", metavar="NAME", help="Who states it. Default: fpack.")
+@click.option("--author", default="", metavar="NAME", help="Author of the document. Default: fpack.")
 @click.option("--namespace", default="", metavar="URI", help="A URI of the author, for CSAF.")
 @click.option("--timestamp", metavar="TIME", help="The time of the document. Default: the newest date in the lock.")
 @shared.of_vulnerabilities

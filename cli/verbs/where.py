@@ -23,7 +23,7 @@ Examples:
   fpack where 'openssl < 3.5.6' images/        a binary or source package, below a version
   fpack where 'lib*ssl*' a.tar b.tar           a glob of names
   fpack where --file /usr/bin/xz images/       a path, or a glob of paths
-  fpack where --file sha256:... images/        a content
+  fpack where --file sha256:... images/        a file, by the digest of its content
   fpack where xz-utils registry.example/app:1  an image in a registry
 \b
 Exit status: 0 if an image has it, 1 if none has it, 6 if none has it and an image could not be read.""",

@@ -142,7 +142,7 @@ def with_programs(guess: Guess, programs: Collection[StartedProgram]) -> Guess:
             reasons.append(f"{program.where}: it starts {program.name}, which is in {program.package}")
         else:
             reasons.append(
-                f"{program.where}: it starts {program.name} if that is there: add {program.package} to `packages` of "
-                "the image"
+                f"{program.where}: it starts {program.name} if that is installed: add {program.package} to "
+                "`packages` of the image"
             )
     return guess._replace(image_packages=image, reasons=reasons)

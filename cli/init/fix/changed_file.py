@@ -90,7 +90,7 @@ class ChangedFile:
         own = [call for call in calls if call.attribute == name]
         fitting = [call for call in own if call in named] or named[:1] or (own if len(calls) == 1 else [])
         if not fitting:
-            raise RoundsEnd(f"{failed.where} is not built by a call in {PROJECT_FILE}, so that is not changed")
+            raise RoundsEnd(f"{failed.where} is not built by a call in {PROJECT_FILE}, so the file is not changed")
         return fitting[0]
 
     def correct(self, correction: Correction | None) -> None:

@@ -266,7 +266,7 @@ def _java(
         why = f"it asks for Java {jdk}" if wanted else f"this version of Gradle runs on Java {jdk}"
         reasons.append(f"build.gradle: {why}" if wanted else f"gradle/wrapper: {why}")
     if jdk == _ENDED:
-        reasons.append(f"Java {jdk} is of a release of Debian that has no updates any more: it needs --accept-expired")
+        reasons.append(f"Java {jdk} comes from a release of Debian without updates: use --accept-expired")
     if any(level < JDKS[jdk] for level in levels):
         fields.append(("level", str(JDKS[jdk])))
         reasons.append(f"build.gradle: Java {min(levels)}, which Java {jdk} compiles as Java {JDKS[jdk]}")

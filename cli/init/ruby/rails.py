@@ -61,7 +61,7 @@ def with_rails(made: Guess, project: Project) -> Guess:
     keys = ["SECRET_KEY_BASE", "SECRET_KEY_BASE_DUMMY"]
     if project.has("config/credentials.yml.enc"):
         keys.insert(0, "RAILS_MASTER_KEY")
-    reasons.append(f"it asks for its secret when it starts: podman run -e {keys[0]}=...")
+    reasons.append(f"it needs a secret when it starts: podman run -e {keys[0]}=...")
     assets = _assets(project, gems, reasons)
     # Rails reads the time zones of the system. Gems that run JavaScript look for a program when they are loaded.
     runtime = "[debian.tzdata]"
@@ -86,8 +86,8 @@ def _assets(project: Project, gems: str, reasons: list[str]) -> list[tuple[str, 
         return []
     if _names(gems, *_BUNDLERS):
         reasons.append(
-            "its assets need packages of npm, and the build makes none: run rails assets:precompile before, and keep "
-            "public/assets"
+            "its assets need packages of npm, which the build does not install: run rails assets:precompile first, "
+            "and keep public/assets"
         )
         return []
     reasons.append("the build makes the assets, by rails assets:precompile")

@@ -150,6 +150,6 @@ def tell_left_out(shell: CachedShell, note: Callable[[str], None]) -> None:
     except OSError:
         pass  # then it is printed again
     note(
-        f"fpack: not set here, because this machine's programs would obey them: {', '.join(names)}; "
+        f"fpack: variables that are not set here, since they would change this machine's programs: {', '.join(names)}; "
         "the shell's own programs and fpack shell have them"
     )

@@ -71,7 +71,7 @@ def test_the_image_has_what_is_needed_and_the_rest_is_named() -> None:
     assert made.reasons == [
         "a.py:2: it starts ffmpeg, which is in ffmpeg",
         "the package pytesseract: it starts tesseract, which is in tesseract-ocr",
-        "b.py:3: it starts git if that is there: add git to `packages` of the image",
+        "b.py:3: it starts git if that is installed: add git to `packages` of the image",
     ]
 
 
