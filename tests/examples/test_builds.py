@@ -20,14 +20,8 @@ from support.processes.elsewhere import NOBODY, elsewhere
 from support.processes.people import public_directory
 from support.processes.podman import Podman
 from support.processes.serving import free_port
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("builds"), store=shared_store(tmp_path_factory))
 
 
 def test_a_c_program(world: World, podman: Podman) -> None:

@@ -12,7 +12,6 @@ import pytest
 from support.archives.language_packages import tar
 from support.examples import World
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -124,11 +123,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NpmRegistry]:
         made.add("tool", {"1.0.0": {"index.js": "module.exports = t => t + ' day'\n", "package.json": about}})
         made.add("npm", {"11.0.0": {"bin/npm-cli.js": 'throw new Error("it is not called")\n'}})
         yield made
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("locks"), store=shared_store(tmp_path_factory))
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,8 @@ from support.archives.goproxy import GoProxy
 from support.examples import EXAMPLES, World
 from support.needs import needs_podman
 from support.processes.podman import Podman
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("projects"), store=shared_store(tmp_path_factory))
 
 
 def _begun(world: World, place: Path, *left: str) -> None:

@@ -15,7 +15,6 @@ from support.examples import World
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
@@ -28,11 +27,6 @@ class Index:
         self.folder = folder
         self.sums = sdist(folder, "sums", "1.0", SUMS)
         self.words = wheel(folder, "words", "2.0", WORDS)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("locks"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture

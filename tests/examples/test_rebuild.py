@@ -16,14 +16,8 @@ from support.paths import TESTS
 from support.processes import unprivileged
 from support.processes.people import public_directory
 from support.processes.program import Fpack
-from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("rebuild"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture

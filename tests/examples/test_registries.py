@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from support.examples import EXAMPLES, World, write_files
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -45,11 +44,6 @@ public class Main {
     }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("registries"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture

@@ -12,14 +12,8 @@ import pytest
 from support.archives.crates import CrateRegistry, crate
 from support.examples import World
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("crates"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture

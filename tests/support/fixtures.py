@@ -11,6 +11,7 @@ from support.archives.archive import Archive
 from support.archives.shells import Terminal
 from support.images.greeter import Greeter, greeter
 from support.processes.program import Fpack, world
+from support.servers.registry import Registry
 
 GREETER = """
 debian = import("fpack/debian").trixie
@@ -49,6 +50,12 @@ def user_of_greeter(tmp_path: Path, archive: Archive) -> Fpack:
     fpack = Fpack(tmp_path / "home", archive)
     (fpack.home / "fpack.fp").write_text(GREETER)
     return fpack
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as running:
+        yield running
 
 
 @pytest.fixture

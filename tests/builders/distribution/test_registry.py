@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from fpack.builders.distribution.protocol import (
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from fpack.builders.net import pace
+from support.fixtures import registry as registry
 from support.growth import check_linear
 from support.processes.serving import free_port
 from support.servers.certificates import own_certificate
@@ -32,12 +32,6 @@ from support.servers.registry import Registry, log_in, open_registry
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 DATA = bytes(range(256)) * 2000  # larger than the pieces in which it is read
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 from support.archives.archive import Archive
+from support.fixtures import registry as registry
 from support.images.based_images import Lower, copy_of, pushed_lower
 from support.processes.program import Fpack, world
-from support.servers.registry import Registry
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     return world(tmp_path / "archive")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,6 @@ image = container {{
 def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     archive = world(tmp_path_factory.mktemp("archive"))
     return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from fpack.builders.caches.cache import Cache, CacheFiles
 from support.archives.archive import file
 from support.archives.machines import small_world
+from support.fixtures import registry as registry
 from support.processes.program import Fpack
 from support.servers.registry import Registry, open_registry
 
@@ -27,12 +27,6 @@ image = container {
 }
 """
 LAYER = "application/vnd.oci.image.layer.v1.tar"
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as server:
-        yield server
 
 
 class Team:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.archives.shells import world
+from support.fixtures import registry as registry
 from support.processes.program import Fpack
 from support.servers.registry import Registry, log_in
 
@@ -36,12 +36,6 @@ def fpack(tmp_path: Path) -> Fpack:
     archive.add("extra", files={"usr/share/extra": "more"})
     archive.publish()
     return Fpack(tmp_path / "home", archive)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        yield running
 
 
 def requests(registry: Registry) -> list[str]:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fpack.builders.attest import cosign
 from support.archives.machines import small_world
+from support.fixtures import registry as registry
 from support.images.greeter import Greeter
 from support.processes.program import Fpack
 from support.servers.registry import Registry, log_in, open_registry
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as server:
-        yield server
 
 
 def push(made: Greeter, image: str | Path, reference: str, *options: str, **more: Any) -> dict[str, Any]:

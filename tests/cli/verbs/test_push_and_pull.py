@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.archives.machines import small_world
+from support.fixtures import registry as registry
 from support.images.greeter import Greeter
 from support.processes.program import Fpack
 from support.reports.evidence import verify_alone
 from support.servers.registry import Registry
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("what", ["#image", "greeter.tar"])

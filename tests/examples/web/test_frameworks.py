@@ -11,7 +11,6 @@ from support.examples import World, write_files
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.processes.serving import fetch, running, stops
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
@@ -189,11 +188,6 @@ SITES = [
     ),
 ]  # fmt: skip
 ALWAYS = ("html", "hugo", "fastapi", "django", "express", "vite")  # the others are `long`
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("frameworks"), store=shared_store(tmp_path_factory))
 
 
 def _marked(site: Site) -> object:

@@ -13,7 +13,6 @@ from support.processes.serving import fetch, running, stops
 from support.servers import composer_server
 from support.servers.composer_server import Library
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
@@ -59,11 +58,6 @@ SITE = {
     "$count = Notes\\Notes::add(dirname(__DIR__) . '/var/notes.db');\n"
     "(new Response(\"$found[of]: \" . $words->format($count) . ' ' . getenv('APP_ENV')))->send();\n",
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("php"), store=shared_store(tmp_path_factory))
 
 
 def test_a_site_with_the_packages_of_a_registry(world: World, podman: Podman, tmp_path: Path) -> None:

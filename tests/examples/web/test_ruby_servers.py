@@ -17,7 +17,6 @@ from support.processes.podman import Container, Podman
 from support.processes.serving import fetch, running, stops
 from support.servers import gem_server
 from support.servers.httpserver import Server
-from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
@@ -55,11 +54,6 @@ SINATRA = {
     "  set :host_authorization, permitted_hosts: []\n"
     '  get("/:n") { "#{params["n"]}: #{Deflated.bound(params["n"].to_i)}\\n" }\nend\n',
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("ruby"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture(scope="module")
