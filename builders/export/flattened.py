@@ -15,14 +15,13 @@ from typing import Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.streams import tar_reader as reader
+from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import joined, write_all
 
 Trees = Callable[[str], CheckedTree]
-
-_CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
 
 class _Layer(NamedTuple):
@@ -138,9 +137,7 @@ def walk_order(path: bytes) -> bytes:
 
 
 def _layer(record: dict[str, Any], trees: Trees) -> _Layer:
-    media_type = str(record["media_type"])
-    codec = next(codec for end, codec in _CODECS.items() if media_type.endswith(end))
-    return _Layer(trees(record["path"]), record["size"], record["tar"], codec)
+    return _Layer(trees(record["path"]), record["size"], record["tar"], LAYER_TYPES[record["media_type"]])
 
 
 _KINDS = {reader.FILE: FILE, reader.DIRECTORY: DIRECTORY, reader.SYMLINK: SYMLINK}

@@ -15,8 +15,8 @@ from typing import Protocol
 from blake3 import blake3
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
 from fpack.builders.manifest.format import FILE, ManifestEntry, ManifestLayer
+from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import PieceReader, Section, Stream, blocks
-from fpack.builders.verify.layer_check import CODECS, LAYER_TYPE
 from fpack.builders.verify.strict_tar import StrictMember, StrictTar
 from fpack.store.errors import FpackError
 from fpack.store.files.writer import write_all
@@ -96,14 +96,14 @@ def read_layer(
     layer: ManifestLayer, entries: Sequence[ManifestEntry], pieces: Iterator[bytes], sink: EntrySink
 ) -> None:
     """Read the blob of a layer, and give its entries to a sink. Raise BadLayer if it is not the manifest's layer."""
-    codec = layer.blob.media_type.removeprefix(LAYER_TYPE)
-    if codec not in CODECS or not layer.blob.media_type.startswith(LAYER_TYPE):
+    codec = LAYER_TYPES.get(layer.blob.media_type)
+    if codec is None:
         raise _bad(layer, f"its media type is {layer.blob.media_type[:100]!r}")
     section = Section(PieceReader(pieces), layer.blob.size, "The layer")
     inner = hashlib.sha256()
 
     def unpacked() -> Iterator[bytes]:
-        for block in blocks(section, CODECS[codec]):
+        for block in blocks(section, codec):
             inner.update(block)
             yield block
 

@@ -18,10 +18,10 @@ from fpack.builders import arguments
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
 from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry, encode_entry
-from fpack.builders.oci.base_documents import CODECS
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.streams import tar_reader
+from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_reader import TarMember, TarReader
 from fpack.store import canonical
@@ -85,7 +85,7 @@ class OcilayerBuilder(BaseBuilder):
     def build(self, task: Task) -> Steps:
         """Read the layer, and write its list."""
         args = arguments.read(OcilayerArgs, task.args)
-        if args.media_type not in CODECS:
+        if args.media_type not in LAYER_TYPES:
             raise BuildError("A layer of a base image has an unknown media type", why=f"it is {args.media_type!r:.100}")
         listing = _LayerListing(args)
         if self._keep():
@@ -138,7 +138,7 @@ class _LayerListing:
 
         try:
             section = Section(PieceReader(counted()), args.size, "The layer")
-            stream = Stream(unpacked(blocks(section, CODECS[args.media_type])), LEAST + RATIO * args.size)
+            stream = Stream(unpacked(blocks(section, LAYER_TYPES[args.media_type])), LEAST + RATIO * args.size)
             archive = TarReader(stream, devices=True)
             for member in archive:
                 task.check()

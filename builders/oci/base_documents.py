@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.protocol import BuildError
 from fpack.builders.streams import strict_json
+from fpack.builders.streams.codecs import LAYER_TYPE, LAYER_TYPES
 
 from . import spec
 from .spec import Descriptor
@@ -21,18 +22,14 @@ MAX_LAYERS = 110
 INDEXES = (spec.INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = (spec.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 # The media type of a layer as this image's manifest has it. docker's types are written as OCI's, since a manifest has
 # either docker's types or OCI's; the bytes are the same.
-LAYER_TYPES = {
-    _OCI_LAYER: _OCI_LAYER,
-    f"{_OCI_LAYER}+gzip": f"{_OCI_LAYER}+gzip",
-    f"{_OCI_LAYER}+zstd": f"{_OCI_LAYER}+zstd",
-    _DOCKER_LAYER: _OCI_LAYER,
-    f"{_DOCKER_LAYER}.gzip": f"{_OCI_LAYER}+gzip",
+_OWN_TYPES = {
+    **{name: name for name in LAYER_TYPES},
+    _DOCKER_LAYER: LAYER_TYPE,
+    f"{_DOCKER_LAYER}.gzip": f"{LAYER_TYPE}+gzip",
 }
-CODECS = {_OCI_LAYER: "", f"{_OCI_LAYER}+gzip": "gz", f"{_OCI_LAYER}+zstd": "zst"}
 
 
 class BaseLayer(NamedTuple):
@@ -116,10 +113,10 @@ def read_image(manifest: Descriptor, document: Mapping[str, Any], where: str) ->
     found = []
     for layer in layers:
         blob = descriptor(layer, "manifest", where)
-        if blob.media_type not in LAYER_TYPES:
+        if blob.media_type not in _OWN_TYPES:
             why = f"a layer has the media type {blob.media_type!r:.100}"
             raise BuildError("The base is not an image of layers that fpack can read", where=where, why=why)
-        found.append(blob._replace(media_type=LAYER_TYPES[blob.media_type]))
+        found.append(blob._replace(media_type=_OWN_TYPES[blob.media_type]))
     return descriptor(document.get("config"), "manifest", where), found
 
 

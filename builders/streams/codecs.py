@@ -29,8 +29,10 @@ _FRUGAL_LEVEL, _LARGE_SIZE = 13, 32 << 20
 # 390 MB for incompressible data. Large streams use smaller jobs, which make the output 0.6 % larger.
 _JOB, _FRUGAL_JOB = 4 << 20, 8 << 20
 
-_MEDIA = "application/vnd.oci.image.layer.v1.tar"
-_MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MEDIA}
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+_MEDIA_TYPES = {"zstd": f"{LAYER_TYPE}+zstd", "gzip": f"{LAYER_TYPE}+gzip", "none": LAYER_TYPE}
+# The compression of a layer of each media type, as `stream.blocks` names it.
+LAYER_TYPES = {LAYER_TYPE: "", f"{LAYER_TYPE}+gzip": "gz", f"{LAYER_TYPE}+zstd": "zst"}
 SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}  # of file names
 
 

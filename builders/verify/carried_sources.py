@@ -19,6 +19,7 @@ from fpack.builders.manifest.format import (
     ManifestLayer,
 )
 from fpack.builders.manifest.source_trees import SourceInLayer
+from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.store.closure_file.format import ClosureEntry
 from fpack.store.closure_file.reader import ClosureReader, NullSink, TreeSink
@@ -28,7 +29,6 @@ from fpack.store.files.pool import FileNode
 from .documents import BadDocument, blob_name
 from .findings import DOCUMENT
 from .image_archive import ImageArchive
-from .layer_check import CODECS, LAYER_TYPE
 from .strict_tar import StrictMember, StrictTar
 
 MAX_PASSES = 16  # over a layer, one for each source within another one
@@ -132,12 +132,12 @@ def _extract(
     archive: ImageArchive, layer: ManifestLayer, chosen: Mapping[bytes, tuple[TreeSink, bool]], limits: SourceLimits
 ) -> None:
     name = blob_name(layer.blob.digest)
-    codec = layer.blob.media_type.removeprefix(LAYER_TYPE)
-    if name not in archive.sizes or codec not in CODECS:
+    codec = LAYER_TYPES.get(layer.blob.media_type)
+    if name not in archive.sizes or codec is None:
         raise BadDocument(name, "the layer with sources is missing, or its media type is unknown")
     try:
         with archive.open(name) as file:
-            tar = StrictTar(Stream(blocks(Section(file, archive.sizes[name]), CODECS[codec]), layer.tar))
+            tar = StrictTar(Stream(blocks(Section(file, archive.sizes[name]), codec), layer.tar))
             for member in tar:
                 _place(member, tar, chosen, limits)
     except BadDocument:

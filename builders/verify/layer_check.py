@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 from blake3 import blake3
 from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, ManifestEntry
 from fpack.builders.payload.whiteouts import is_whiteout
+from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.store.errors import FpackError
 
@@ -18,8 +19,6 @@ from .strict_tar import StrictMember, StrictTar
 READ = 1 << 18  # bytes
 MAX_EXTRA = 50_000  # entries that the manifest does not have, before reading ends
 SAMPLE = 5  # paths of a layer that an error names
-LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
-CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
 
 
@@ -69,11 +68,11 @@ class HashedLayer:
 
     def tar(self) -> Iterator[bytes] | None:
         """Return the blocks of the tar. If the media type is not of a layer, report that and return None."""
-        codec = self._blob.media_type.removeprefix(LAYER_TYPE)
-        if codec not in CODECS:
+        codec = LAYER_TYPES.get(self._blob.media_type)
+        if codec is None:
             self.report(LAYER, f"its media type is {self._blob.media_type!r:.100}")
             return None
-        return self._unpacked(blocks(self._section, CODECS[codec]))
+        return self._unpacked(blocks(self._section, codec))
 
     def _unpacked(self, source: Iterator[bytes]) -> Iterator[bytes]:
         for block in source:

@@ -26,7 +26,7 @@ from fpack.builders.manifest import referrer
 from fpack.builders.manifest.format import FILE, ManifestEntry
 from fpack.builders.oci import spec
 from fpack.builders.payload import meta
-from fpack.builders.verify.layer_check import LAYER_TYPE
+from fpack.builders.streams.codecs import LAYER_TYPE
 from fpack.cli.images import image_file
 from fpack.store import canonical
 from fpack.store.errors import FpackError
