@@ -8,10 +8,11 @@ import json
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from fpack.builders.oci import spec
-from fpack.builders.streams.output_file import CHUNK, ExportError, errors
+from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, errors
 from fpack.light_typing import Any
 from fpack.store import threads
 from fpack.store.files import replace
@@ -23,23 +24,29 @@ _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
 _MAX_INDEX = 1 << 20  # bytes
-_ENDS, _OPEN = 4, 8  # blobs that are synced at once, and those that wait for it with open files
+_THREADS, _OPEN = 6, 8  # that fetch and sync blobs, and the blobs that wait for a sync with open files
 
 
-def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+def export_layout(bundle: ExportedImage, out: Path, extra: Callable[[], Extra] = dict) -> dict[str, Any]:
     """Write a bundle as an OCI layout directory. Return `Bundle.result`.
+
+    extra: returns additional files. It is called while the blobs of the image are fetched.
 
     `out` may be missing, empty, or a layout of one image, which is replaced atomically: readers see the old image until
     `index.json` is replaced. Blobs that both images have are kept, and those of the old image alone are deleted.
     """
-    sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
-    ordered = sorted(sources, key=lambda name: "/" not in name)  # first the blobs, which other files name
+    sources: dict[str, Source] = {}
     with errors(out), contextlib.ExitStack() as stack:
         layout = _LayoutDirectory(out, stack)
         try:
-            for name in ordered:
-                if not layout.has(name, sources[name]):
-                    layout.write(name, sources[name])
+            parts: tuple[Callable[[], Extra], ...] = (lambda: bundle.blobs, extra)
+            for part in parts:
+                new = {name: source for name, source in part().items() if name not in sources}
+                sources |= new
+                # First the blobs, which other files name, and of these the largest, which take longest.
+                for name in sorted(new, key=lambda name: ("/" not in name, -_size(new[name]))):
+                    if not layout.has(name, new[name]):
+                        layout.write(name, new[name])
             layout.write("oci-layout", spec.LAYOUT)
             layout.write("index.json", bundle.index_json)
         except BaseException:
@@ -80,7 +87,8 @@ class _LayoutDirectory:
         self._new: list[str] = []
         self._has_new_names = False  # at the top, since the last sync of it
         self._ends: list[threads.ThreadJob[None]] = []  # of the new blobs since the last sync of their directory
-        self._workers = threads.Workers(_ENDS, "sync")
+        self._workers = threads.Workers(_THREADS, "blobs")
+        self._failure: BaseException | None = None  # the first of those that end all threads
         name, above = os.fspath(out), None
         if out.name not in ("", ".."):
             try:
@@ -153,9 +161,8 @@ class _LayoutDirectory:
         if path not in self._before:
             return False
         directory, name = self._at(path)
-        size = len(source) if isinstance(source, bytes) else source.size
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+        if not stat.S_ISREG(status.st_mode) or status.st_size != _size(source):
             return False
         if isinstance(source, bytes):
             return _read_at(directory, name) == source
@@ -167,20 +174,42 @@ class _LayoutDirectory:
 
     def write(self, path: str, source: Source) -> None:
         """Write or replace a file atomically. Files of the layout are written after the blobs that they name."""
-        directory, name = self._at(path)
-        is_blob = directory == self._directories[_BLOBS]
-        if not is_blob:
+        if path.rpartition("/")[0] != _BLOBS:
             self._sync_blobs()
+            self._write(path, source, replace.at_once)
+        elif isinstance(source, StoredFile):  # the store's database is read by the main thread
+            self._write(path, source, self._end_later)
+        else:
+            self._ends.append(self._workers.submit(partial(self._write_in_thread, path, source)))
+
+    def _write_in_thread(self, path: str, source: Source) -> None:
+        try:
+            self._go_on()
+            self._write(path, source, replace.at_once)
+        except BaseException as error:
+            self._failure = self._failure or error
+
+    def _go_on(self) -> None:
+        if self._failure is not None:
+            raise InterruptedError
+
+    def _write(self, path: str, source: Source, end: Callable[[Callable[[], None]], object]) -> None:
+        """Write or replace a file. end: as of `replacing_at`."""
+        directory, name = self._at(path)
         is_top, is_index = path in _LAYOUT_FILES, path == "index.json"
-        end = self._end_later if is_blob else replace.at_once
         # The names of all files at the top are synced with that of the index, the last one.
         with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=is_index, end=end) as fd:
             if isinstance(source, bytes):
                 write_all(fd, source)
-            else:
+            elif isinstance(source, StoredFile):
                 copy_source(source, fd, bytearray(CHUNK))
+            else:
+                for piece in source.pieces():
+                    self._go_on()
+                    write_all(fd, piece)
         self._new.append(path)
-        self._has_new_names = not is_blob and not is_index
+        if directory != self._directories[_BLOBS]:
+            self._has_new_names = not is_index
 
     def _end_later(self, step: Callable[[], None]) -> None:
         """Sync a blob and give it its name while the next ones are fetched: a disk syncs several at once."""
@@ -193,6 +222,8 @@ class _LayoutDirectory:
         if self._ends:
             for job in self._ends:
                 job.result()
+            if self._failure is not None:
+                raise self._failure
             os.fsync(self._directories[_BLOBS])
             self._ends = []
 
@@ -218,6 +249,7 @@ class _LayoutDirectory:
 
     def undo(self) -> None:
         """Delete the files and directories that this writer created."""
+        self._failure = self._failure or InterruptedError()
         for job in self._ends:
             job.wait()
         for path in self._new:
@@ -228,6 +260,10 @@ class _LayoutDirectory:
         for made, above in reversed(self._made):
             with contextlib.suppress(OSError):
                 os.rmdir(made, dir_fd=above)
+
+
+def _size(source: Source) -> int:
+    return len(source) if isinstance(source, bytes) else source.size
 
 
 def _is_link(path: Path) -> ExportError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.oci import spec
@@ -32,8 +32,8 @@ class StreamedFile(Protocol):
     def size(self) -> int:
         """Its size in bytes."""
 
-    def write(self, fd: int) -> None:
-        """Write its content, all of it or raise an error."""
+    def pieces(self) -> Iterator[bytes]:
+        """Yield its content, all of it or raise an error. Threads call this for several files at once."""
 
 
 Source = bytes | StoredFile | StreamedFile  # the content of a file, a file of the store to copy, or one from elsewhere
@@ -234,7 +234,8 @@ def copy_source(source: StoredFile | StreamedFile, fd: int, buffer: bytearray) -
     if isinstance(source, StoredFile):
         copy(source, fd, buffer)
     else:
-        source.write(fd)
+        for piece in source.pieces():
+            write_all(fd, piece)
 
 
 def write_files(fd: int, sources: Mapping[str, bytes | S], copy_file: Callable[[S], None]) -> None:

@@ -50,11 +50,15 @@ def _rootfs_name(made: PackedImage, codec: str | None) -> str:
 
 def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, Any]]:
     def write(made: PackedImage, out: Path, codec: str | None) -> dict[str, Any]:
+        extra = manifests.within(made.manifests, other_referrers(made))
         if layout:
-            from fpack.builders.export.layout_directory import export_layout as export_it
+            from fpack.builders.export.layout_directory import export_layout
+
+            result = export_layout(made.bundle, out, lambda: extra)
         else:
-            from fpack.builders.export.oci import export_tar as export_it
-        result = export_it(made.bundle, out, manifests.within(made.manifests, other_referrers(made)))
+            from fpack.builders.export.oci import export_tar
+
+            result = export_tar(made.bundle, out, extra)
         several = len(made.manifests) > 1
         written = [
             manifests.write_beside(out, manifest, arch if several else "")

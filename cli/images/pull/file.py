@@ -5,7 +5,8 @@ Nothing of a store is needed, and any tool may have made the image. The file is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.distribution.protocol import BlobEntry, Repository
@@ -17,7 +18,6 @@ from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import threads
-from fpack.store.files.writer import write_all
 
 from .choice import choose
 
@@ -60,11 +60,14 @@ def copy(
     if not image.digest:
         raise BadDocument(str(remote), "it has no manifest")
     with threads.Workers(_AHEAD, "pull") as workers:
-        bundle = _RemoteImage(remote, archive, image.digest, _Transfer(archive.repository, workers, progress))
-        if not (layout and out.is_dir()):  # a layout may have them
-            bundle.transfer.begin()
-        (export_layout if layout else export_tar)(bundle, out, _documents(archive, image.digest))
-    return CopiedImage(str(remote), archive.top.digest, image.digest, image.platform, bundle.transfer.done)
+        transfer = _Transfer(archive.repository, workers, progress)
+        bundle = _RemoteImage(remote, archive, image.digest, transfer)
+        if layout:
+            export_layout(bundle, out, lambda: _documents(archive, image.digest))
+        else:
+            transfer.begin()
+            export_tar(bundle, out, _documents(archive, image.digest))
+    return CopiedImage(str(remote), archive.top.digest, image.digest, image.platform, transfer.done)
 
 
 def is_layout(out: Path, text: str) -> bool:
@@ -73,7 +76,7 @@ def is_layout(out: Path, text: str) -> bool:
 
 
 class _Transfer:
-    """The transfer of blobs: small ones several at once, before they are written."""
+    """The transfer of blobs. For a tar, in order: several small ones at once, before they are written."""
 
     def __init__(self, repository: Repository, workers: threads.Workers, progress: Callable[[int, int], None]) -> None:
         self.repository = repository
@@ -83,6 +86,7 @@ class _Transfer:
         self._jobs: dict[str, threads.ThreadJob[bytes]] = {}
         self._waiting: list[BlobEntry] = []
         self._total = 0
+        self._lock = threading.Lock()
 
     def add(self, entries: Sequence[BlobEntry]) -> None:
         """Add blobs in the order in which they are written."""
@@ -95,19 +99,18 @@ class _Transfer:
             ahead = self._waiting.pop(0)
             self._jobs[ahead.digest] = self._workers.submit(lambda ahead=ahead: self._read(ahead))  # type: ignore[misc]
 
-    def write(self, entry: BlobEntry, fd: int) -> None:
-        """Write a blob. The repository compares it with its digest and size."""
-        if entry in self._waiting:
-            del self._waiting[: self._waiting.index(entry)]  # the layout has those before
-        self.begin()
+    def pieces(self, entry: BlobEntry) -> Iterator[bytes]:
+        """Yield a blob. The repository compares it with its digest and size."""
         job = self._jobs.pop(entry.digest, None)
         if job is not None:
+            self.begin()
             while not job.wait(0.2):
                 pass  # Ctrl-C ends the wait
         for piece in [job.result()] if job is not None else self.repository.read_blob(entry):
-            write_all(fd, piece)
-            self.done += len(piece)
-            self._progress(self.done, self._total)
+            yield piece
+            with self._lock:
+                self.done += len(piece)
+                self._progress(self.done, self._total)
 
     def _read(self, entry: BlobEntry) -> bytes:
         return b"".join(self.repository.read_blob(entry))
@@ -125,16 +128,15 @@ class _RemoteBlob:
         """Its size in bytes."""
         return self._entry.size
 
-    def write(self, fd: int) -> None:
-        """Write its content."""
-        self._transfer.write(self._entry, fd)
+    def pieces(self) -> Iterator[bytes]:
+        """Yield its content."""
+        return self._transfer.pieces(self._entry)
 
 
 class _RemoteImage:
     """An image of a registry, to export."""
 
     def __init__(self, remote: RemoteImage, archive: RepositoryArchive, digest: str, transfer: _Transfer) -> None:
-        self.transfer = transfer
         name = blob_name(digest)
         data = archive.open(name).read()
         self._names = (remote.name, remote.reference.tag or "latest")

@@ -9,9 +9,9 @@ import shutil
 import stat
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from fpack.builders.export import layout_directory, oci
@@ -101,7 +101,7 @@ def test_two_layers_of_the_same_bytes_are_one_blob(shop: Workshop, tmp_path: Pat
 def test_extra_documents_travel_with_the_image(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
     extra = {"fpack-referrers.json": b"{}", "blobs/sha256/" + "0" * 64: b"attestation"}
     shop.tar(image, tmp_path / "a.tar", extra=extra)
-    shop.layout(image, tmp_path / "layout", extra=extra)
+    shop.layout(image, tmp_path / "layout", extra=lambda: extra)
     found = read_tar((tmp_path / "a.tar").read_bytes())
     for path, data in extra.items():
         assert found[path][1] == data and (tmp_path / "layout" / path).read_bytes() == data
@@ -383,3 +383,57 @@ def test_the_directory_of_blobs_is_synced_once_before_they_are_named(
     shop.layout(image, tmp_path / "layout")
     assert len(list(blobs.iterdir())) > 2
     assert synced == [False] and files == {blob.stat().st_ino for blob in blobs.iterdir()}
+
+
+class ArrivingFile(NamedTuple):
+    """A file from elsewhere."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
+class ArrivingImage:
+    """An image whose blobs come from elsewhere."""
+
+    index_json = docker_json = b"{}"
+
+    def __init__(self, *files: ArrivingFile) -> None:
+        self.blobs = {spec.blob_path(spec.describe("", bytes([n])).digest): file for n, file in enumerate(files)}
+
+    def result(self, out: Path | None) -> dict[str, Any]:
+        return {}
+
+
+def test_a_layout_is_given_up_at_the_first_blob_that_fails(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            begun.set()
+            yield b"a"
+
+    def failing() -> Iterator[bytes]:
+        begun.wait()
+        raise ValueError("it is not there")
+        yield b""
+
+    with pytest.raises(ValueError, match="it is not there"):
+        layout_directory.export_layout(
+            ArrivingImage(ArrivingFile(2, endless), ArrivingFile(1, failing)), tmp_path / "out"
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_additional_files_are_asked_for_while_blobs_arrive(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        assert asked.wait(60)
+        yield b"a"
+
+    def extra() -> oci.Extra:
+        asked.set()
+        return {"fpack-a.json": b"{}"}
+
+    layout_directory.export_layout(ArrivingImage(ArrivingFile(1, pieces)), tmp_path / "out", extra)
+    assert (tmp_path / "out/fpack-a.json").exists() and len(list((tmp_path / "out/blobs/sha256").iterdir())) == 1
