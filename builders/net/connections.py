@@ -33,6 +33,7 @@ class Connections:
         self._environ = environ
         self._context = context
         self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._proxies: dict[tuple[str, str], str] = {}  # by scheme and host
         self._lock = threading.Lock()
 
     def pool(self, scheme: str, host: str, authority: str = "") -> urllib3.PoolManager:
@@ -56,6 +57,11 @@ class Connections:
 
     def proxy(self, scheme: str, host: str) -> str:
         """Return the URL of the proxy to ask for a host, or ""."""
+        if (scheme, host) not in self._proxies:
+            self._proxies[scheme, host] = self._proxy(scheme, host)
+        return self._proxies[scheme, host]
+
+    def _proxy(self, scheme: str, host: str) -> str:
         proxies = None
         if self._environ is not None:
             proxies = {

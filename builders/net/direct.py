@@ -11,8 +11,9 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote
+
+from fpack.light_typing import TYPE_CHECKING
 
 from .limited_response import LimitedResponse
 
@@ -135,23 +136,19 @@ class DirectConnections:
     def _open(self, parts: SplitResult, authority: str, limit: float) -> http.client.HTTPConnection:
         host = parts.hostname or ""
         try:
-            port = parts.port
-            host.encode("idna")
+            port = parts.port or {"https": 443}.get(parts.scheme, 80)
+            name = _encoded(host)
         except ValueError as error:
             raise http.client.InvalidURL(str(error)) from None
-        if parts.scheme == "https":
-            with self._lock:
-                context = self._contexts.get(authority)
-                if context is None:
-                    context = self._contexts[authority] = self._context(authority)
-            made: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port or 443, timeout=limit, context=context
-            )
-        else:
-            made = http.client.HTTPConnection(host, port or 80, timeout=limit)
+        context = self._tls(authority) if parts.scheme == "https" else None
+        made = http.client.HTTPConnection(host, port, timeout=limit)
         made.response_class = LimitedResponse
         try:
-            made.connect()
+            made.sock = socket.create_connection((name, port), limit)  # type: ignore[arg-type]  # it takes bytes
+            made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if context is not None:
+                made.default_port = 443  # the header Host does not name it
+                made.sock = context.wrap_socket(made.sock, server_hostname=host)
         except BaseException as error:
             reached = made.sock is not None
             made.close()
@@ -159,6 +156,12 @@ class DirectConnections:
                 raise NotConnected(*error.args) from error
             raise
         return made
+
+    def _tls(self, authority: str) -> ssl.SSLContext:
+        with self._lock:
+            if authority not in self._contexts:
+                self._contexts[authority] = self._context(authority)
+            return self._contexts[authority]
 
     def _take(self, key: tuple[str, str]) -> http.client.HTTPConnection | None:
         """Return an open connection, or None. The server may have closed one meanwhile, which looks like an answer."""
@@ -182,6 +185,13 @@ class DirectConnections:
                 idle.append(connection)
                 return
         connection.close()
+
+
+def _encoded(host: str) -> bytes:
+    """Return the name of a host for the resolver, which would load Python's IDNA for a str. Raise ValueError."""
+    *labels, last = host.split(".")
+    is_plain = host.isascii() and all(0 < len(label) < 64 for label in labels) and len(last) < 64
+    return host.encode("ascii" if is_plain else "idna")
 
 
 def _close(idle: _Idle) -> None:
