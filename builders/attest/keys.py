@@ -8,9 +8,10 @@ comes with a signature.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+
+from fpack import light_hashes
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 
 from .cosign_key import decrypt
 from .key_errors import KeyFileError, PassphraseNeeded
@@ -44,7 +45,7 @@ class PublicKey(NamedTuple):
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         text = _load_der(self.spki).public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-        digest = hashlib.sha256(base64.b64decode(text.split()[1])).digest()
+        digest = light_hashes.sha256(base64.b64decode(text.split()[1])).digest()
         return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
     @property

@@ -7,13 +7,13 @@ by digest, so that the next command fetches only new ones.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, NotThere, Repository, RepositoryError
 from fpack.light_typing import TYPE_CHECKING, NamedTuple
@@ -156,7 +156,7 @@ class Cache:
                 blob = _limited(self.repository.read_blob(entry), tag.size)
             except NotThere:
                 return None
-            if hashlib.sha256(blob).hexdigest() != tag.digest:
+            if light_hashes.sha256(blob).hexdigest() != tag.digest:
                 return BadIndex("An index of a cache differs from its digest", where=str(tag))
             self._keep(tag, blob)
         try:
@@ -175,7 +175,7 @@ class Cache:
             return None
         with contextlib.suppress(OSError), open(self._copies / tag.digest, "rb") as file:
             blob = file.read(tag.size + 1)
-            if hashlib.sha256(blob).hexdigest() == tag.digest:
+            if light_hashes.sha256(blob).hexdigest() == tag.digest:
                 return blob
         return None
 

@@ -7,13 +7,13 @@ since. The files are the user's own, below the state directory.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.light_typing import Any
 from fpack.store import DAY
 from fpack.store.files import replace
@@ -32,7 +32,7 @@ class CacheMemory:
     def __init__(self, directory: Path, address: str) -> None:
         self._directory = directory
         self._address = address
-        name = hashlib.sha256(address.encode()).hexdigest()[:32]
+        name = light_hashes.sha256(address.encode()).hexdigest()[:32]
         self._file = directory / f"{name}.json"
         self._lock = directory / f"{name}.lock"
 

@@ -7,10 +7,10 @@ lists of referrers change, and are always asked for. Layers are not kept here: a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.store.files import disk_cache
 
 MAX_DOCUMENT = 32 << 20  # bytes
@@ -29,7 +29,7 @@ class DocumentCache:
         """Return a document, or None. digest: `sha256:` and 64 hexadecimal digits."""
         name = digest.removeprefix("sha256:")
         found = disk_cache.read(self._directory, name)
-        if self._directory is None or found is None or hashlib.sha256(found).hexdigest() != name:
+        if self._directory is None or found is None or light_hashes.sha256(found).hexdigest() != name:
             return None
         with contextlib.suppress(OSError):
             os.utime(self._directory / name)  # the least recently used is deleted first

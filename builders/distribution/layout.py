@@ -12,13 +12,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.light_typing import Any
 from fpack.store.files import replace
 from fpack.store.files.disk_errors import path_of
@@ -117,7 +117,7 @@ class DirectoryRepository:
                     return False
             self._prepare()
             with self._new_file() as (fd, uploads, temporary):
-                hasher, size = hashlib.sha256(), 0
+                hasher, size = light_hashes.sha256(size=source.size), 0
                 for chunk in source.chunks(0):
                     hasher.update(chunk)
                     size += len(chunk)

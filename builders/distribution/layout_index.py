@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 
+from fpack import light_hashes
 from fpack.builders.streams import strict_json
 from fpack.light_typing import Any
 
@@ -100,7 +100,7 @@ def stored_pieces(
 ) -> Iterator[bytes]:
     """Yield a part of a blob that lies in a file from a byte on. Raise Corrupt if the whole has another digest."""
     whole = offset == 0 and length is None
-    hasher = hashlib.sha256() if whole else None
+    hasher = light_hashes.sha256(size=entry.size) if whole else None
     at, end = offset, entry.size if length is None else min(offset + length, entry.size)
     while at < end:
         piece = os.pread(fd, min(_CHUNK, end - at), start + at)

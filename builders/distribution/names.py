@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from fpack import light_hashes
 
 from .protocol import Corrupt
 
@@ -29,4 +30,4 @@ def check_digest(text: str, where: str = "") -> str:
 
 def digest_of(data: bytes | bytearray) -> str:
     """Return the digest of bytes, as OCI writes it."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return f"sha256:{light_hashes.sha256(data).hexdigest()}"

@@ -7,11 +7,11 @@ blob is the one that its descriptor says, and the repository compares what it se
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from io import BytesIO
 
+from fpack import light_hashes
 from fpack.builders.attest import cosign
 from fpack.builders.distribution.document_cache import DocumentCache
 from fpack.builders.distribution.layout_index import annotations_of, describe
@@ -121,7 +121,7 @@ class RepositoryArchive:
             answer = None
         if answer is None:
             raise self._absent()
-        digest = f"sha256:{hashlib.sha256(answer.data).hexdigest()}"
+        digest = f"sha256:{light_hashes.sha256(answer.data).hexdigest()}"
         if len(answer.data) > MAX_TOP or digest != answer.digest or reference.digest not in ("", digest):
             why = f"its digest is {digest}" if len(answer.data) <= MAX_TOP else f"it has {len(answer.data)} bytes"
             raise VerifyError("The registry sent another document than the image", where=str(reference), why=why)
@@ -239,7 +239,7 @@ class RepositoryArchive:
                 data = self._fetched(entry)
             except (NotThere, Corrupt) as error:
                 _damaged(error, name)
-            if len(data) != entry.size or f"sha256:{hashlib.sha256(data).hexdigest()}" != entry.digest:
+            if len(data) != entry.size or f"sha256:{light_hashes.sha256(data).hexdigest()}" != entry.digest:
                 raise BadDocument(name, "the registry sent another document than the one of this digest")
             self._cache.write(entry.digest, data)
         if len(data) <= self._room:

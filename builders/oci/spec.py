@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 
+from fpack import light_hashes
 from fpack.builders.machines import MACHINES
 from fpack.builders.protocol import BuildError
 from fpack.light_typing import Any, NamedTuple
@@ -59,7 +59,7 @@ def dump(value: Mapping[str, Any]) -> bytes:
 
 def digest(data: bytes) -> str:
     """Return the digest `sha256:...` of a document."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return f"sha256:{light_hashes.sha256(data).hexdigest()}"
 
 
 def describe(media_type: str, data: bytes) -> Descriptor:

@@ -7,7 +7,6 @@ image digests, and they must not change with the version of Python.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -165,6 +164,8 @@ def stream(
     one does not match the digest of its member. digests: receives the BLAKE3 and the SHA-256 of each file whose member
     has no digest, by its path on disk.
     """
+    import hashlib  # loads OpenSSL, which whoever copies layers does not need
+
     buffer, at = bytearray(BUFFER), 0
     for piece in _pieces(members):
         if isinstance(piece, bytes):

@@ -5,11 +5,11 @@ Media types and layouts are those of the OCI image specification 1.1 and of dock
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from fpack import light_hashes
 from fpack.builders.attest import cosign
 from fpack.builders.manifest.format import Blob
 from fpack.builders.streams import strict_json
@@ -62,7 +62,7 @@ def read(archive: ImageArchive, name: str, limit: int = MAX_DOCUMENT) -> JsonDoc
     if size > limit:
         raise BadDocument(name, f"it has {size} bytes; the limit is {limit}")
     data = b"".join(pieces(archive, name))
-    return JsonDocument(parse(data, name), f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+    return JsonDocument(parse(data, name), f"sha256:{light_hashes.sha256(data).hexdigest()}", len(data))
 
 
 def parse(data: bytes, where: str) -> Any:

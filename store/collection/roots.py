@@ -13,9 +13,9 @@ import errno
 import os
 import re
 import sqlite3
-from hashlib import blake2b
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.light_typing import TYPE_CHECKING
 from fpack.store import LEASE, base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
@@ -65,7 +65,7 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
 def _add_result(root: Path, link: Path, target: Path) -> None:
     """Make a result link, and the link in `roots/` that points to it and is named by the hash of its path."""
     with mark_lock(root, placing=True):
-        name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
+        name = light_hashes.blake2b(os.fsencode(link), digest_size=16).hexdigest()
         with contextlib.suppress(OSError):
             # An unchanged link is not written again: writing would change the mtime of its directory.
             if os.readlink(link) == os.fspath(target) and os.readlink(root / "roots" / name) == os.fspath(link):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
+from fpack import light_hashes
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource
 
 from .index import ARTIFACT_TYPE
@@ -33,4 +33,4 @@ def blob_source(data: bytes) -> BlobSource:
 
 
 def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return f"sha256:{light_hashes.sha256(data).hexdigest()}"

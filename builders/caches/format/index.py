@@ -7,10 +7,10 @@ the time, the size and the digest of its index: a reader lists the tags and fetc
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from fpack import light_hashes
 from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
@@ -105,7 +105,7 @@ class Index(NamedTuple):
 
 def tag_of(index: Index, blob: bytes) -> IndexTag:
     """Return the tag of an encoded index."""
-    return IndexTag(index.time, len(blob), hashlib.sha256(blob).hexdigest())
+    return IndexTag(index.time, len(blob), light_hashes.sha256(blob).hexdigest())
 
 
 def parse_tag(tag: str) -> IndexTag | None:

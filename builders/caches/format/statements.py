@@ -7,9 +7,8 @@ new. Statements are never changed: a compacted index carries those of others as 
 
 from __future__ import annotations
 
-import hashlib
-
 from blake3 import blake3
+from fpack import light_hashes
 from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import canonical
 from fpack.store.errors import InvalidName, NotCanonical
@@ -47,7 +46,7 @@ class SignedStatement(NamedTuple):
     @property
     def digest(self) -> bytes:
         """The digest that tells statements apart."""
-        return hashlib.sha256(b"%d %b%b" % (len(self.spki), self.spki, self.payload)).digest()
+        return light_hashes.sha256(b"%d %b%b" % (len(self.spki), self.spki, self.payload)).digest()
 
     def is_signed(self) -> bool:
         """Return whether the named key signed the statement."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from fpack import light_hashes
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import cache_directory, make_private_directory, state_directory, uploads_directory
 from fpack.cli.ui.render import warn
@@ -60,7 +61,6 @@ def open_substituter(store: Store, named: Iterable[str] = ()) -> CacheSubstitute
 
 def open_cache(address: str, keys: Iterable[PublicKey] | None = None) -> Cache:
     """Open a cache. Nothing is read yet."""
-    import hashlib
 
     from fpack.builders.caches.cache import Cache, CacheFiles
     from fpack.builders.distribution.addresses import open_repository
@@ -69,7 +69,7 @@ def open_cache(address: str, keys: Iterable[PublicKey] | None = None) -> Cache:
         raise UsageError("The cache is not on this machine", where=address, hint="leave out --offline")
     # Without TLS only on this machine.
     repository = open_repository(address, plain_http=True, patient=False, uploads=uploads_directory())
-    name = hashlib.sha256(address.encode()).hexdigest()[:32]
+    name = light_hashes.sha256(address.encode()).hexdigest()[:32]
     files = CacheFiles(cache_directory() / "caches" / name, memory_directory())
     return Cache(
         address,
