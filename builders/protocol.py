@@ -8,15 +8,18 @@ a worker, and is resumed with the store paths in the order of the `Need`.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
 
-from fpack.light_typing import NamedTuple, Protocol
+from fpack.light_typing import TYPE_CHECKING, NamedTuple, Protocol
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from fpack.store.files.checked_tree import CheckedTree
-from fpack.store.files.writer import TreeWriter
-from fpack.store.path import StorePath
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fpack.store.derivation import Derivation, Output
+    from fpack.store.files.checked_tree import CheckedTree
+    from fpack.store.files.writer import TreeWriter
+    from fpack.store.path import StorePath
 
 
 class BuildError(FpackError):
@@ -113,7 +116,7 @@ class Task(Protocol):
         """Raise Cancelled if the build must stop. Long loops call this at least every 100 ms."""
 
 
-Steps = Generator[Need, list[StorePath], Built | BuiltAll]
+Steps = Generator[Need, "list[StorePath]", Built | BuiltAll]
 
 
 class Builder(Protocol):

@@ -6,9 +6,9 @@ PyNaCl has the cipher. Only this module needs it, so it is an optional dependenc
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from fpack.builders.streams import strict_json
+from fpack.light_typing import Any
 
 from .key_errors import KeyFileError
 

@@ -10,12 +10,13 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 from fpack.builders.streams import strict_json
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store.errors import FpackError
 
-from .keys import PrivateKey, PublicKey
+if TYPE_CHECKING:
+    from .keys import PrivateKey, PublicKey
 
 MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 IN_TOTO = "application/vnd.in-toto+json"

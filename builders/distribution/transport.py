@@ -23,7 +23,6 @@ from fpack.store.settings import OFFLINE
 from . import answers
 from .access import challenges, credentials
 from .access.credentials import NONE, RegistryCredentials
-from .access.tokens import Token, TokenServer
 from .http_fields import retry_after
 from .protocol import Corrupt, Denied, RepositoryError, Unavailable
 
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 
     import urllib3
     from fpack.builders.net.direct import DirectAnswer, DirectConnections
+
+    from .access.tokens import Token
 
 RETRIES = 5
 BACKOFF = 0.5  # seconds before the first repetition; it doubles
@@ -311,6 +312,8 @@ class Transport:
                 return f"Bearer {known.bearer}"
             token = self._tokens.get(scopes)
             if token is None or token.expired():
+                from .access.tokens import TokenServer
+
                 server = TokenServer(self, challenge, self._settings)
                 token = self._tokens[scopes] = server.token(known, scopes, where)
             return f"Bearer {token.text}"

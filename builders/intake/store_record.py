@@ -12,8 +12,8 @@ slices that the resolution of the root read and did not need, the derivations of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError, NotCanonical

@@ -18,7 +18,8 @@ from fpack.builders import arguments
 from fpack.builders.manifest import base_manifest, json_form, referrer, source_trees, travelling_sources
 from fpack.builders.manifest import format as form
 from fpack.builders.manifest.collect import CollectedManifest, collect
-from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+from fpack.builders.manifest.format import MAX_SIZE
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.manifest.travelling_sources import TravellingSources
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.manifest import referrer
-from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+from fpack.builders.manifest.format import MAX_SIZE
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.sbom import documents

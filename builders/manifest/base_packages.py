@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
+from fpack.light_typing import Any, NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError, StoreError, one_line

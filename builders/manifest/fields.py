@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
+from fpack.light_typing import Any
 from fpack.store.canonical import Value
 from fpack.store.errors import InvalidName
 from fpack.store.path import parse

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError
 
-from . import base_packages
-from .base_packages import BasePackages
+if TYPE_CHECKING:
+    from .base_packages import BasePackages
 
 FORMAT = 2
 FORMATS = (1, 2)
@@ -30,6 +30,7 @@ ARTIFACT = ARTIFACTS[-1]
 SOURCES = "application/vnd.fpack.closure.v1"
 MAX_SOURCES = 1_000_000_000  # bytes of all files
 MAX_SOURCE_ENTRIES = 200_000
+MAX_SIZE = 64 << 20  # bytes of a manifest
 # The mtime of every entry of every layer, in Unix seconds.
 MTIME = 315619200
 
@@ -410,6 +411,8 @@ def _base_value(base: BaseRecord) -> dict[str, Value]:
     if base.packages is None:
         del value["packages"]
     else:
+        from . import base_packages
+
         value["packages"] = base_packages.to_value(base.packages)
     if base.own is None:
         del value["own"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from fpack.builders.payload.exclusions import REASONS
 from fpack.builders.payload.whiteouts import is_whiteout
+from fpack.light_typing import Any
 from fpack.store.canonical import Value
 
-from . import base_packages
 from .fields import DIGEST, HEX40, HEX64, Fields, in_range, is_path, is_store_path
 from .format import (
     FORMATS,
@@ -145,6 +144,8 @@ def _base(value: Value, layers: int, below: int) -> BaseRecord:
     name, manifest = fields.text("name"), fields.matching("manifest", DIGEST)
     packages = None
     if listed:
+        from . import base_packages
+
         try:
             packages = base_packages.from_value(fields.record("packages"))
         except ValueError as error:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
+from fpack.light_typing import Any
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output

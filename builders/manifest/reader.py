@@ -23,6 +23,7 @@ from .format import (
     DIRECTORY,
     FILE,
     GENERATED,
+    MAX_SIZE,
     PACKAGE,
     RULE,
     SCRIPTS,
@@ -34,7 +35,6 @@ from .format import (
 )
 from .head import parse_head
 
-MAX_SIZE = 64 << 20  # bytes
 MAX_RECORD = 8 << 20  # bytes
 MAX_ROW = 1 << 14  # bytes of an entry: a path, a target and two digests
 MAX_ID = 0xFFFFFFFE

@@ -6,7 +6,8 @@ import io
 import socket
 import sys
 from http.client import HTTPException, HTTPResponse
-from typing import Any
+
+from fpack.light_typing import Any
 
 from .pace import Pace
 

@@ -5,7 +5,7 @@ Every path of an image, except directories, is in exactly one layer.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fpack.light_typing import NamedTuple
 
 SAME = "same"  # the package `by` has the same file
 REPLACED = "replaced"  # the package `by` has another file, or a directory, and declares that it replaces this one

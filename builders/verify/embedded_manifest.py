@@ -7,10 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fpack.builders.attest import cosign
 from fpack.builders.attest.cosign import SignedLayer
-from fpack.builders.manifest import json_form
 from fpack.builders.manifest.file_names import REFERRERS
-from fpack.builders.manifest.format import ARTIFACTS, SOURCES, Blob, media_types
-from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+from fpack.builders.manifest.format import ARTIFACTS, MAX_SIZE, SOURCES, Blob, media_types
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.light_typing import Any
 from fpack.store.errors import FpackError
@@ -299,9 +297,13 @@ class Referrers:
     def _sources(self, artifact: Any, data: bytes) -> None:
         """Check that the artifact's closure files hold sources of the manifest and nothing else."""
         blobs = [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
-        trees = {source.tree for source in ManifestReader(data).head.sources} if blobs else set()
+        if not blobs:
+            return
+        from fpack.builders.manifest.reader import ManifestReader
+
         from . import carried_sources  # of many modules, which few readers of manifests need
 
+        trees = {source.tree for source in ManifestReader(data).head.sources}
         limits = carried_sources.SourceLimits()
         for blob in blobs:
             try:
@@ -311,6 +313,9 @@ class Referrers:
                 self._report.add(error.kind, error.where, error.why)
 
     def _json(self, blob: Blob, data: bytes) -> None:
+        from fpack.builders.manifest import json_form
+        from fpack.builders.manifest.reader import ManifestReader
+
         name = blob_name(blob.digest)
         wanted, length = hashlib.sha256(), 0
         for piece in json_form.render(ManifestReader(data)):

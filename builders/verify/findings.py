@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.errors import FpackError
 
 MAX_FINDINGS = 1000

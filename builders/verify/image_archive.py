@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 from fpack.builders.manifest.format import DIRECTORY, FILE
+from fpack.light_typing import BinaryIO, Protocol
 
 from .findings import ARCHIVE, Report, VerifyError
 from .strict_tar import StrictTar
@@ -39,7 +39,6 @@ class ImageReference(Protocol):
 
     def archive(self) -> ImageArchive:
         """Return the files of the image, as those of a layout. Raise an FpackError if there is no such image."""
-        ...
 
 
 ImageLocation = Path | ImageReference  # where an image is

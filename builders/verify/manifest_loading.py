@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import Head, ManifestError
-from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+from fpack.builders.manifest.format import MAX_SIZE, Head, ManifestError
+from fpack.builders.manifest.reader import ManifestReader
 
 from .findings import VerifyError
 

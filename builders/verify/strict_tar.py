@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
 
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK
+from fpack.light_typing import NamedTuple, Protocol
 
 from .findings import VerifyError
 

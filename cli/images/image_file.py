@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.machines import MACHINES
-from fpack.builders.manifest.format import Blob, Head
-from fpack.builders.manifest.reader import ManifestReader
-from fpack.builders.verify import documents, embedded_manifest, manifest_loading
+from fpack.builders.manifest.format import Blob
+from fpack.builders.verify import documents
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
 from fpack.builders.verify.image_archive import ImageArchive, ImageLocation, open_archive
 from fpack.cli.errors import UsageError
-from fpack.light_typing import Any, NamedTuple
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 
-from .manifests import all_beside
+if TYPE_CHECKING:
+    from fpack.builders.manifest.format import Head
+    from fpack.builders.manifest.reader import ManifestReader
 
 MAX_IMAGES = 64
 MAX_LAYERS = 200
@@ -273,6 +274,11 @@ def _only(
 
 def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
     """Add the exact manifest of an image, which lies in the file or beside it."""
+    # Whoever only copies an image needs none of these modules.
+    from fpack.builders.verify import manifest_loading
+
+    from .manifests import all_beside
+
     last = ""
     for where, data in _manifests(archive, image.file):
         if _is_about(manifest_loading.head(data, where), image):
@@ -288,6 +294,10 @@ def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
 
 def _manifests(archive: ImageArchive, path: ImageLocation) -> Iterator[tuple[str, bytes]]:
     """Yield the manifests of an image file, each with its path. The directory is read only if the file has none."""
+    from fpack.builders.verify import embedded_manifest, manifest_loading
+
+    from .manifests import all_beside
+
     for data in embedded_manifest.find(archive):
         yield str(path), data
     for beside in all_beside(path):
@@ -302,6 +312,8 @@ def _is_about(head: Head, image: StoredImage) -> bool:
 
 def manifest(image: StoredImage) -> ManifestReader:
     """Return a new reader of an image's exact manifest. Raise VerifyError if it has none."""
+    from fpack.builders.verify import manifest_loading
+
     if image.data is None:
         raise VerifyError(
             "The image has no manifest of fpack",

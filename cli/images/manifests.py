@@ -87,7 +87,7 @@ def _lock(workspace: Workspace, bodies: Mapping[bytes, bytes], root: Derivation)
 def canonical_form(tree: CheckedTree) -> bytes:
     """Return the canonical form of the manifest in an output."""
     from fpack.builders.kinds.manifest import CANONICAL_FILE
-    from fpack.builders.manifest.reader import MAX_SIZE
+    from fpack.builders.manifest.format import MAX_SIZE
 
     return tree.read(CANONICAL_FILE, MAX_SIZE)
 

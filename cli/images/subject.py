@@ -329,7 +329,8 @@ class BuiltSubject:
     def manifest(self) -> ManifestReader:
         """Return a new reader of the image's manifest. Build it if needed."""
         from fpack.builders.kinds.manifest import CANONICAL_FILE
-        from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+        from fpack.builders.manifest.format import MAX_SIZE
+        from fpack.builders.manifest.reader import ManifestReader
 
         from . import manifests
 

@@ -162,5 +162,24 @@ def test_a_push_of_an_image_file_needs_no_click(tmp_path: Path) -> None:
         assert registry.requests == [("HEAD", "/v2/team/app/manifests/1")]
         assert not modules & {"click", "inspect", "fpack.builders.distribution.uploads"}
         assert "fpack.lang.evaluator" not in modules
-        pulling = loaded("import fpack.cli.images.pull.command, fpack.cli.images.pull.file", tmp_path)
-        assert not pulling & {"click", "fpack.lang.evaluator", "fpack.store.store"}
+        assert not modules & {"typing", "urllib3", "encodings.idna", "fpack.builders.attest.keys"}
+        pulling = loaded(
+            "import fpack.cli.images.pull.command, fpack.cli.images.pull.file, fpack.builders.net.direct,"
+            " fpack.builders.distribution.document_cache, fpack.builders.distribution.registry,"
+            " fpack.builders.intake.repository_archive",
+            tmp_path,
+        )
+        assert not pulling & {"click", "typing", "zstandard", "fpack.lang.evaluator", "fpack.store.store"}
+        documents = ("attest.keys", "manifest.base_packages", "manifest.json_form", "manifest.reader")
+        assert not pulling & {f"fpack.builders.{name}" for name in documents}
+
+
+def test_commands_that_hash_little_load_no_openssl(tmp_path: Path) -> None:
+    build = "import fpack.cli.builds.warm_start, fpack.store.collection.roots, fpack.store.store"
+    fetch = (
+        "import fpack.cli.caches.fetched_paths, fpack.cli.workspace.workspace, fpack.store.store,"
+        " fpack.cli.workspace.caches.opener, fpack.builders.caches.substitution, fpack.builders.distribution.layout"
+    )
+    copy = "import fpack.builders.export.oci"
+    for code in (build, fetch, copy):
+        assert not loaded(code, tmp_path) & {"hashlib", "_hashlib", "ssl", "click"}

@@ -10,13 +10,13 @@ import contextlib
 from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fpack.builders.distribution.pusher import LateDocument, PushedManifest
 from fpack.builders.intake.store_record import RecordError
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.ui.render import note
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath, parse
 from fpack.store.root import default_root
