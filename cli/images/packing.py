@@ -112,8 +112,6 @@ def make(
     called with each image that was built. keep_base: layers of bases are needed on this machine. again: one target
     that was packed before is not evaluated if nothing has changed: only the image and its manifest are used.
     """
-    from fpack.builders.export.oci import Bundle
-
     alone = len(targets) * len(archs) == 1
     name = ""
     if again and alone and archs[0] is None and not (options.fields or formats or together):
@@ -123,62 +121,7 @@ def make(
     if any(_moved(job) for group in groups for job in group):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
         groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base, name)
-    made = []
-    for mine in groups:
-        images: list[CheckedTree] = []
-        documents: list[list[CheckedTree]] = [[], []]
-        provenances: list[bytes] = []
-        vex: list[PackedVex] = []
-        paths: list[tuple[Store, StorePath]] = []
-        blobs: dict[str, str] = {}
-        below: list[dict[str, Any]] = []
-        for job in mine:
-            with naming_option(job.workspace.options.fields):
-                image, *rest = job.workspace.realise(job.wanted)
-            if accept is not None:
-                accept(job.workspace, job.container, image)
-            _keep(job, image, rest)
-            images.append(job.workspace.store.tree(image))
-            paths.append((job.workspace.store, image))
-            if not keep_base:
-                below += base_layers(images[-1])
-            else:
-                blobs |= fetch_blobs(job.workspace, base_layers(images[-1]))
-            for found, path in zip(documents, rest, strict=False):
-                found.append(job.workspace.store.tree(path))
-            if provenance:
-                from .attestations.provenance import of_pack
-
-                provenances.append(of_pack(job.workspace, documents[0][-1], job.target))
-            if auditor is not None:
-                from .attestations import vex_statement
-
-                vex.append(vex_statement.of_pack(job.workspace, documents[0][-1], auditor))
-        first = mine[0]
-        platforms = tuple(job.container.arch for job in mine)
-        store = first.workspace.store
-
-        def trees(path: str, store: Store = store) -> CheckedTree:
-            return store.tree(parse(path))
-
-        bundle = Bundle(images, trees, blobs)
-        made.append(
-            PackedImage(
-                first.container,
-                platforms,
-                bundle,
-                tuple(images),
-                tuple(documents[0]),
-                tuple(documents[1]),
-                tuple(formats),
-                trees,
-                tuple(provenances),
-                tuple(vex),
-                first.target,
-                tuple(paths),
-                tuple(below),
-            )
-        )
+    made = [_build(mine, formats, provenance, auditor, accept, keep_base) for mine in groups]
     if alone:
         job = groups[0][0]
         job.workspace.finish()
@@ -186,6 +129,70 @@ def make(
         if job.answer is not None and not job.container.tries and not base_layers(made[0].images[0]):
             job.answer.keep(log.plain(job.container._replace(meta={})), [tuple(output) for output in job.wanted])
     return made
+
+
+def _build(
+    jobs: Sequence[_ImageJob],
+    formats: Sequence[str],
+    provenance: bool,
+    auditor: Auditor | None,
+    accept: Callable[[Workspace, Container, StorePath], None] | None,
+    keep_base: bool,
+) -> PackedImage:
+    """Build the images of one target, a job for each platform. The parameters are those of `make`."""
+    from fpack.builders.export.oci import Bundle
+
+    images: list[CheckedTree] = []
+    documents: list[list[CheckedTree]] = [[], []]
+    provenances: list[bytes] = []
+    vex: list[PackedVex] = []
+    paths: list[tuple[Store, StorePath]] = []
+    blobs: dict[str, str] = {}
+    below: list[dict[str, Any]] = []
+    for job in jobs:
+        with naming_option(job.workspace.options.fields):
+            image, *rest = job.workspace.realise(job.wanted)
+        if accept is not None:
+            accept(job.workspace, job.container, image)
+        _keep(job, image, rest)
+        images.append(job.workspace.store.tree(image))
+        paths.append((job.workspace.store, image))
+        if not keep_base:
+            below += base_layers(images[-1])
+        else:
+            blobs |= fetch_blobs(job.workspace, base_layers(images[-1]))
+        for found, path in zip(documents, rest, strict=False):
+            found.append(job.workspace.store.tree(path))
+        if provenance:
+            from .attestations.provenance import of_pack
+
+            provenances.append(of_pack(job.workspace, documents[0][-1], job.target))
+        if auditor is not None:
+            from .attestations import vex_statement
+
+            vex.append(vex_statement.of_pack(job.workspace, documents[0][-1], auditor))
+    first = jobs[0]
+    platforms = tuple(job.container.arch for job in jobs)
+    store = first.workspace.store
+
+    def trees(path: str) -> CheckedTree:
+        return store.tree(parse(path))
+
+    return PackedImage(
+        first.container,
+        platforms,
+        Bundle(images, trees, blobs),
+        tuple(images),
+        tuple(documents[0]),
+        tuple(documents[1]),
+        tuple(formats),
+        trees,
+        tuple(provenances),
+        tuple(vex),
+        first.target,
+        tuple(paths),
+        tuple(below),
+    )
 
 
 def _keep(job: _ImageJob, image: StorePath, documents: Sequence[StorePath]) -> None:

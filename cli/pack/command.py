@@ -63,24 +63,15 @@ def run(
         raise UsageError(
             f"The format {format_} supports only one platform", hint="pack each platform separately, or as an image"
         )
-    if sources and (no_manifest or not form.oci):
-        raise UsageError("--sources needs a manifest, in which the sources travel", hint="leave out --sources")
+    has_manifest = form.oci and not no_manifest
+    if not has_manifest:
+        _check_needless(sources, provenance, vex)
     most = manifests.SOURCES if sources is None else manifests.ALL_SOURCES if sources else 0
     # A codec applies to such a file as a whole. Its image is built as without the option.
     compress = options.compress
     if not form.oci:
         options = options._replace(compress=None)
     wanted = _sbom_formats(sboms, form, no_manifest)
-    if provenance and (no_manifest or not form.oci):
-        raise UsageError(
-            "A provenance is made from the manifest of an image",
-            hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
-        )
-    if vex and (no_manifest or not form.oci):
-        raise UsageError(
-            "A VEX document is made from the manifest of an image",
-            hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
-        )
     if (data or fetch_fixed) and not vex:
         raise UsageError(f"{'--data' if data else '--fetch-fixed'} is for a VEX document", hint="add --vex")
     # Write no file for --load and --push, unless one is requested too: a push reads layers from the store.
@@ -113,13 +104,11 @@ def run(
 
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
-            has_manifest = complete and form.oci and not no_manifest
-            kept = most if has_manifest else None
             made = packing.make(
                 what or (None,),
                 archs,
                 options,
-                kept,
+                most if complete and has_manifest else None,
                 stack,
                 wanted if complete else (),
                 provenance and complete,
@@ -148,25 +137,49 @@ def run(
     # A pipe or a device has received a part of the image, so the image cannot be written to it again.
     special = load is not None or (output is not None and output.exists() and not (output.is_file() or output.is_dir()))
     made, results = _repaired(attempt, repeat=not special)
-    common = formats.shared(made)
     for reason in dict.fromkeys(reason for entry in made for found in entry.vex for reason in found.unchecked):
         warn(f"not checked: {reason}")
     for entry, result in zip(made, results, strict=True):
         passed = dict.fromkeys(found for found in acceptance.passed if found.image == entry.container.name)
         if passed:
             result["tried"] = [found.as_json() for found in passed]
+    _show(made, results, form, what, as_json, have_layers=form.oci or load is not None)
+    return 0
+
+
+def _check_needless(sources: bool | None, provenance: bool, vex: bool) -> None:
+    """Raise UsageError for an option that needs the manifest of an image, which is not written."""
+    if sources:
+        raise UsageError("--sources needs a manifest, in which the sources travel", hint="leave out --sources")
+    for asked, document in ((provenance, "provenance"), (vex, "VEX document")):
+        if asked:
+            raise UsageError(
+                f"A {document} is made from the manifest of an image",
+                hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
+            )
+
+
+def _show(
+    made: list[PackedImage],
+    results: list[dict[str, Any]],
+    form: Format,
+    what: Sequence[str],
+    as_json: bool,
+    have_layers: bool,
+) -> None:
+    """Print what was packed. have_layers: the images were written or loaded with layers, of which some are shared."""
+    common = formats.shared(made)
     if as_json:
-        several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
+        several = {"images": results, **({"shared": common.as_json()} if have_layers else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
-        return 0
+        return
     for entry, result in zip(made, results, strict=True):
         # A curated image leaves out packages on purpose.
         _describe(entry, result if entry.target not in curated() else {**result, "omitted": ()}, form)
     for text in what:
         _point_to_curated(text)
-    if len(made) > 1 and (form.oci or load is not None):
+    if len(made) > 1 and have_layers:
         print("\n".join(common.lines()))
-    return 0
 
 
 def _push(made: list[PackedImage], push: str, plain_http: bool, options: shared.SharedOptions) -> list[dict[str, Any]]:
