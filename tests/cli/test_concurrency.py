@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,16 +129,41 @@ def test_sixteen_processes_for_ten_minutes(shared: Shared, capsys: pytest.Captur
 
 
 @pytest.fixture
-def slow(shared: Shared) -> Iterator[Server]:
+def all_sent() -> Iterator[threading.Event]:
+    """Yield what the server waits for before it sends the last byte of a package."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def slow(shared: Shared, all_sent: threading.Event) -> Iterator[Server]:
     archive: Archive = shared.archive
     with Server(archive.folder) as server:
         for path in (archive.folder / "debian" / "pool").rglob("hello*.deb"):
-            server.trickle("/" + str(path.relative_to(archive.folder)), 0.01)
+            server.hold("/" + str(path.relative_to(archive.folder)), all_sent)
         yield server
 
 
+def wait_for_partial(shared: Shared, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that downloads a package has a part of it."""
+    while not list((shared.store / "partial").rglob("part")):
+        assert process.poll() is None, "no download began"
+        time.sleep(0.02)
+
+
+def begin_to_wait(shared: Shared) -> subprocess.Popen[bytes]:
+    """Start a process that needs a download of another process, and return it when it waits."""
+    words = shared.fpack.command("pack", "debian.trixie.hello", "-o", "second.tar")
+    env = shared.fpack.env
+    process = subprocess.Popen(words, cwd=shared.fpack.home, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert any(line.startswith(b"waiting: another fpack") for line in process.stderr), "it did not wait"
+    return process
+
+
 @pytest.mark.slow
-def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server) -> None:
+def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server, all_sent: threading.Event) -> None:
     fpack, home = shared.fpack, Path(shared.homes[0])
     env = {**fpack.env, "FPACK_MIRROR": shared.archive.mirror_at(slow.url)}
     command = fpack.command("pack", "debian.trixie.hello")
@@ -145,10 +171,7 @@ def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server) ->
     stopped = subprocess.Popen(command, cwd=fpack.home, env=env, stdout=subprocess.DEVNULL)
     waiting = None
     try:
-        while not list((shared.store / "partial").rglob("part")):
-            assert stopped.poll() is None, "no download began"
-            time.sleep(0.02)
-        time.sleep(0.3)
+        wait_for_partial(shared, stopped)
         stopped.send_signal(signal.SIGSTOP)
         # These need nothing that the stopped process builds.
         fpack("build", "all", cwd=home, timeout=60)
@@ -158,12 +181,8 @@ def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server) ->
         fpack.pack("debian.trixie.dash", timeout=60)
         fpack.pack("debian.trixie.grep", timeout=60)
         # This needs the same download.
-        waiting = subprocess.Popen(
-            fpack.command("pack", "debian.trixie.hello", "-o", "second.tar"),
-            cwd=fpack.home, env=fpack.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        with pytest.raises(subprocess.TimeoutExpired):
-            waiting.wait(3)
+        waiting = begin_to_wait(shared)
+        all_sent.set()
         stopped.send_signal(signal.SIGCONT)
         assert stopped.wait(120) == 0 and waiting.wait(120) == 0
     finally:
@@ -182,14 +201,9 @@ def test_a_killed_process_is_replaced_by_the_one_that_waits(shared: Shared, slow
     env = {**fpack.env, "FPACK_MIRROR": shared.archive.mirror_at(slow.url)}
     command = fpack.command("pack", "debian.trixie.hello")
     first = subprocess.Popen(command, cwd=fpack.home, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((shared.store / "partial").rglob("part")):
-        assert first.poll() is None, "no download began"
-        time.sleep(0.02)
-    time.sleep(0.3)
-    command = fpack.command("pack", "debian.trixie.hello", "-o", "second.tar")
-    second = subprocess.Popen(command, cwd=fpack.home, env=fpack.env, stdout=subprocess.DEVNULL)
-    with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(2)
+    wait_for_partial(shared, first)
+    second = begin_to_wait(shared)
+    assert second.poll() is None
     first.kill()
     first.wait()
     assert second.wait(120) == 0

@@ -126,6 +126,10 @@ class Server(LoopbackServer):
         """Send the body byte by byte."""
         self._fault(path, lambda handler: handler.file(pause=pause), times)
 
+    def hold(self, path: str, until: threading.Event) -> None:
+        """Send the body but for its last byte, and that when an event has come."""
+        self._fault(path, lambda handler: handler.file(until=until), None)
+
     def replace(
         self, path: str, data: bytes, *, times: int | None = None, headers: dict[str, str] | None = None
     ) -> None:
@@ -213,7 +217,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self.wfile.write(b"0\r\n\r\n")
 
-    def file(self, *, stop: int | None = None, reset: bool = False, pause: float = 0.0) -> None:
+    def file(
+        self,
+        *,
+        stop: int | None = None,
+        reset: bool = False,
+        pause: float = 0.0,
+        until: threading.Event | None = None,
+    ) -> None:
         """Send the file that the path names, or the part of it that a range asks for."""
         path = self.owner.folder / unquote(self.path.partition("?")[0]).lstrip("/")
         if ".." in path.parts or not path.is_file():
@@ -253,6 +264,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(pause)
             return
+        if until is not None:
+            self.wfile.write(body[:-1])
+            self.wfile.flush()
+            until.wait()
+            body = body[-1:]
         self.wfile.write(body if stop is None else body[:stop])
         if stop is not None:
             self.wfile.flush()
