@@ -16,6 +16,7 @@ from fpack.cli.errors import UsageError
 from fpack.store.path import parse
 
 from .inspect import (
+    FROM_BASE,
     GRAFTED,
     OWN,
     REFERENCE,
@@ -243,6 +244,7 @@ class BuiltSubject:
         (image,) = self._workspace.realise([self.container.image])
         fields = read_record(self._workspace.store.tree(image)).fields
         words = {fields.get("root"): RULES, fields.get("files"): OWN, fields.get("tools"): TOOLS}
+        below = (fields.get("base") or {"layers": 0})["layers"]
         return [
             ImageLayer(
                 tuple(layer["packages"]),
@@ -250,9 +252,11 @@ class BuiltSubject:
                 layer["unpacked"],
                 layer.get("configured", 0),
                 built_names(layer.get("parts", ())),
-                tuple(sorted(words[path] for path, _ in layer.get("parts", ()) if path in words)),
+                tuple(sorted(words[path] for path, _ in layer.get("parts", ()) if path in words))
+                if number >= below
+                else (FROM_BASE,),
             )
-            for layer in fields["layers"]
+            for number, layer in enumerate(fields["layers"])
         ]
 
     def files(self) -> Iterator[ImageFile]:

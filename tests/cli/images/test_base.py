@@ -86,8 +86,9 @@ def test_the_layers_of_the_base_come_first_and_unchanged(fpack: Fpack, registry:
     assert config["config"]["Env"] == ["BASE=1", "PATH=/opt/bin:/usr/bin:/bin"]
     assert config["config"]["Cmd"] == ["/usr/bin/busy"]
     assert len(config["history"]) == len(manifest["layers"])
-    parts = json.loads(fpack("size", "--json", project / "app.tar").stdout)["layers"]
-    assert [part["own"] for part in parts[:2]] == [["from the base"]] * 2
+    for image in ("app.tar", "#image"):
+        parts = json.loads(fpack("size", "--json", image, cwd=project).stdout)["layers"]
+        assert [part["own"] for part in parts[:2]] == [["from the base"]] * 2, image
 
 
 def test_an_audit_says_that_the_packages_of_the_base_are_not_known(
