@@ -25,7 +25,10 @@ def notes(derivations: Mapping[str, Derivation], moved: Iterable[MovedVersion]) 
     known = {form: item for item in moved for form in _forms(item.old)}
     found: dict[MovedVersion, str] = {}
     for made in derivations.values():
-        for text in _texts(made.args) if made.kind not in _OF_PACKAGES else ():
+        if made.kind in _OF_PACKAGES:
+            continue
+        # By default, the tag is the version of a package. It is no part of the image.
+        for text in _texts({**made.args, "tag": ""} if made.kind == "image" else made.args):
             for word in {text, *_WORD.findall(text)}:
                 item = known.get(word.rstrip("."))
                 if item is not None and (len(word) > _SHORT or word == text == item.old):

@@ -104,8 +104,12 @@ def test_an_update_that_changes_directories_and_accounts_equals_a_full_build(
 ) -> None:
     fpack = user(tmp_path, archive)
     folder = write(fpack, "", 'closure = "depends"')
+    file_of = folder / "fpack.fp"
+    file_of.write_text(file_of.read_text().replace('tag = "1", ', ""))  # so that it is the version of hello
     reference = f"{registry.host}/team/app:1"
     push(fpack, folder, reference)
+    program = {"usr/bin/hello": file("#!/bin/sh\n", 0o755)}
+    archive.add("hello", "2.10-4", suite="trixie-security", depends="libgreet1, dash", files=program)
     files = {
         "usr/share/greet": link("base-files"),
         "usr/share/base-files": directory(0o750, gid=5),
