@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.images import patching
 from support.images.greeter import Greeter, greeter
-from support.processes.program import Fpack
+from support.processes.program import Fpack, world
 from support.reports.vulnerabilities import entry, state
 from support.servers.real_servers import ReferrersRegistry, referrers_registry
 from support.stores.shared import shared_store
@@ -117,6 +118,21 @@ def test_a_signature_is_a_referrer_too(
     found = json.loads(made.fpack(*words, status=None).stdout)
     assert found["differences"] == [] and found["claim"] == "signed"
     assert digest.replace(":", "-") not in registry.repository("team/app").tags()
+
+
+def test_a_patch_has_its_documents_there(registry: ReferrersRegistry, tmp_path: Path) -> None:
+    fpack = patching.user(tmp_path, world(tmp_path / "archive"))
+    assert fpack.archive is not None
+    folder, reference = patching.project(fpack), f"{registry.host}/team/patched:1"
+    old = patching.push(fpack, folder, reference)
+    patching.update(fpack.archive)
+    (result,) = patching.patch(patching.user(tmp_path, fpack.archive, "fresh"), reference, "--security")
+    (moved,) = result["images"]
+    fpack("update", "--security", cwd=folder)
+    assert patching.push(fpack, folder, f"{registry.host}/team/full:1") == moved["new"] != old and not moved["notes"]
+    repository = registry.repository("team/patched")
+    assert len(repository.referrers(moved["new"])) == 2 and repository.tags() == ["1"]
+    assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
 
 
 def test_skopeo_copies_the_same_digest(image: tuple[str, str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from support.archives.archive import Archive
 from support.archives.shells import world
 from support.processes.program import Fpack
+from support.servers.bucket import BucketServer
+from support.servers.httpserver import Server
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -61,3 +64,32 @@ def test_a_lock_packs_from_its_mirror_when_the_archive_is_gone(
     done = offline("--offline", "pack", "--json", "-o", "image.tar", cwd=project,
                    env={"FPACK_MIRROR": "", "FPACK_KEPT": f"{tmp_path}/mirror"})  # fmt: skip
     assert json.loads(done.stdout)["digest"] == wanted
+
+
+@pytest.mark.parametrize("kind", ["bucket", "site"])
+def test_a_bucket_and_a_web_server_serve_a_kept_lock(
+    kept: tuple[Fpack, Archive, Path], tmp_path: Path, kind: str
+) -> None:
+    """The archive has newer packages alone. What the place has damaged is told, and not used."""
+    fpack, archive, project = kept
+    with BucketServer() as bucket, Server(tmp_path / "mirror") as site:
+        env = {name: value for name, value in bucket.environ.items() if name != "HOME"}
+        place = str(tmp_path / "mirror") if kind == "site" else "s3://bucket/kept"
+        fpack("lock", "--keep", place, "--plain-http", cwd=project, env=env)
+        wanted = digest(fpack, project)
+        (deb,) = archive.folder.glob("debian/pool/**/greet_13_*.deb")
+        name = hashlib.sha256(deb.read_bytes()).hexdigest()
+        shutil.rmtree(archive.folder / "debian" / "pool")
+        archive.add("greet", "99", files={"usr/bin/greet": "newer"})
+        archive.publish()
+        env["FPACK_MIRROR"] = f"kept={site.url if kind == 'site' else place} only"
+        assert digest(Fpack(tmp_path / "other", archive), project, "--frozen", env=env) == wanted
+        if kind == "site":
+            blob = tmp_path / "mirror" / "blobs" / "sha256" / name
+            blob.chmod(0o644)
+            blob.write_bytes(b"?" + blob.read_bytes()[1:])
+        else:
+            (key,) = (key for key in bucket.objects if key.endswith(name))
+            bucket.objects[key] = b"?" + bucket.objects[key][1:]
+        told = Fpack(tmp_path / "third", archive).fails("pack", "--frozen", cwd=project, env=env)
+        assert f"A blob differs from its digest: sha256:{name}" in told
