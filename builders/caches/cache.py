@@ -88,6 +88,7 @@ class Cache:
         self._subsumed: set[str] = set()
         self._statements: dict[bytes, int] = {}  # times of those that a trusted signer made, by digest
         self._claims: dict[tuple[bytes, str], dict[bytes, SignedPath]] = {}
+        self._signed: set[str] = set()  # base names of the paths of all claims
         self._own: dict[str, PathRecord] = {}
         self._order: list[Index] = []
 
@@ -212,6 +213,7 @@ class Cache:
 
     def _claim(self, row: Realisation, claim: SignedPath) -> None:
         """Keep a claim. A signer's latest word counts."""
+        self._signed.add(claim.base)
         by_signer = self._claims.setdefault((row.id, row.output), {})
         before = by_signer.get(claim.signer.spki)
         if before is None or before.time < claim.time:
@@ -230,6 +232,10 @@ class Cache:
     def claims(self, id_: bytes, output: str) -> list[SignedPath]:
         """Return what trusted signers say that an output of a derivation is."""
         return list(self._claims.get((id_, output), {}).values())
+
+    def is_signed(self, path: StorePath) -> bool:
+        """Return whether a trusted signer has named a path as an output."""
+        return path.base in self._signed
 
     def record(self, base: str) -> PathRecord | None:
         """Return where the cache has a path, or None. Records that are not valid are passed over."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -34,6 +34,7 @@ from .cache_set import CacheSet
 from .format.errors import BadContent, CacheError
 from .format.index import PACK_TYPE
 from .format.records import DetachedFile, PathRecord
+from .path_trees import PathTree, PlannedPath, registrable
 from .pieces import Pieces
 from .ranges import CachedPath
 from .unpack import unpack
@@ -60,25 +61,6 @@ class _Read(NamedTuple):
     stored: contextlib.ExitStack | None = None
 
 
-class _PathTree:
-    """The tree of a path, which one thread writes and several may wait for. writer: set when it is written."""
-
-    __slots__ = ("error", "registered", "writer")
-
-    def __init__(self) -> None:
-        self.writer: TreeWriter | None = None
-        self.error: Exception | None = None
-        self.registered = False
-
-
-class _Planned(NamedTuple):
-    """A path that is to be made valid. transfer: bytes to read for it."""
-
-    record: PathRecord
-    content: _PathTree
-    transfer: int
-
-
 class Fetcher:
     """Fetch closures into a store. Close it at the end."""
 
@@ -92,7 +74,7 @@ class Fetcher:
         self._awaited = _NEVER  # the least number of those that a thread waits for
         self._registering = threading.Lock()  # several closures can share paths
         self._unpacking = UnpackQueue(self._unpack)  # parallel unpacking uses all processors
-        self._contents: dict[StorePath, _PathTree] = {}
+        self._contents: dict[StorePath, PathTree] = {}
         self._available: dict[StorePath, bool] = {}  # paths with their closures that the store or the caches have
         self._workers = threads.Workers(WORKERS, "cache")
 
@@ -128,25 +110,47 @@ class Fetcher:
         gc keeps the paths while this process lives. Raise CacheError if no cache gives a path. check: called while
         waiting, to stop by an exception.
         """
-        plan = self._plan(paths)
+        plan, doubtful = self._plan(paths)
+        self._read(plan)
+        while doubtful:
+            for path in doubtful:
+                self._wait_for(self._contents[path], check)
+            plan, doubtful = self._plan(paths)
+            self._read(plan)
+        self._make_valid(plan, progress, check)
+        if not self._store.keep(paths):
+            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
+        return [cached.record.path for cached in plan]
+
+    def _read(self, plan: Sequence[CachedPath]) -> None:
+        """Begin to read the paths of a plan that no thread reads yet."""
+        written = {path for path, content in list(self._contents.items()) if content.writer is not None}
+        left = [cached for cached in plan if cached.record.path not in written]
         free = os.statvfs(self._store.root)
-        lengths = (n for cached in plan if not cached.cache.is_here for n in ranges.lengths(cached.record))
+        lengths = (n for cached in left if not cached.cache.is_here for n in ranges.lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
-        needed = sum(cached.record.size for cached in plan) + sum(stored[-3 * WORKERS :])  # on disk at once
+        needed = sum(cached.record.size for cached in left) + sum(stored[-3 * WORKERS :])  # on disk at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:
             mine = [cached for cached in plan if cached.record.path not in self._contents]
-            self._contents.update({cached.record.path: _PathTree() for cached in mine})
+            self._contents.update({cached.record.path: PathTree(cached) for cached in mine})
         position = {cached.record.path: number for number, cached in enumerate(plan)}
         # What others reference is read first, since it can be registered first.
         runs = sorted(ranges.runs(mine), key=lambda run: min(position[cached.record.path] for cached in run))
         for some in ranges.together(runs):
             self._workers.submit(partial(self._read_runs, some))
-        self._make_valid(plan, progress, check)
-        if not self._store.keep(paths):
-            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
-        return [cached.record.path for cached in plan]
+
+    def _wait_for(self, content: PathTree, check: Callable[[], None]) -> None:
+        """Wait until a path is written. Raise its error."""
+        while True:
+            finished = self._finished
+            if content.error is not None:
+                raise content.error
+            if content.writer is not None:
+                return
+            check()
+            self._wait(finished + 1)
 
     def close(self) -> None:
         """End the workers, and delete what was not registered."""
@@ -165,10 +169,13 @@ class Fetcher:
                 return CachedPath(cache, record)
         return None
 
-    def _plan(self, paths: Sequence[StorePath]) -> list[CachedPath]:
-        """Return what is missing of closures, each path after its references. Raise CacheError for a missing path."""
+    def _plan(self, paths: Sequence[StorePath]) -> tuple[list[CachedPath], list[StorePath]]:
+        """Return what is missing of closures, each path after its references, and those whose references are left out.
+
+        Raise CacheError for a missing path.
+        """
         plan: dict[StorePath, CachedPath] = {}
-        found = self._missing(paths)
+        found, doubtful = self._missing(paths)
         done: set[StorePath] = set()
         todo: list[tuple[StorePath, bool]] = [(path, False) for path in reversed(paths)]
         while todo:
@@ -179,11 +186,16 @@ class Fetcher:
                 done.add(path)
                 todo.append((path, True))
                 todo += [(other, False) for other in found[path].record.references if other not in done]
-        return list(plan.values())
+        return list(plan.values()), doubtful
 
-    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, CachedPath]:
-        """Return the paths of closures that the store lacks, and keep those that it has."""
+    def _missing(self, paths: Sequence[StorePath]) -> tuple[dict[StorePath, CachedPath], list[StorePath]]:
+        """Return the paths of closures that the store lacks, and keep those that it has.
+
+        References that are in doubt are left out: who can write to a cache could fill the disk with them. The second
+        value has the paths that they are of, which have to be read first.
+        """
         found: dict[StorePath, CachedPath] = {}
+        doubtful: list[StorePath] = []
         seen: set[StorePath] = set()
         level = dict.fromkeys(paths)
         while level:
@@ -195,12 +207,25 @@ class Fetcher:
             missing = level.keys() - set(valid)
             level = {}
             for path in missing:
-                cached = self._find(path)
+                content = self._contents.get(path)
+                cached = self._find(path) if content is None else content.cached
                 if cached is None:
                     raise CacheError("No cache has a store path", where=str(path))
                 found[path] = cached
+                if self._is_in_doubt(cached.record):
+                    doubtful.append(path)
+                    continue
                 level.update(dict.fromkeys(other for other in cached.record.references if other not in seen))
-        return found
+        return found, doubtful
+
+    def _is_in_doubt(self, record: PathRecord) -> bool:
+        """Return whether the references of a record are unproven, and others than those that trusted signers name."""
+        if not record.output:
+            return False  # the hash in the path has proved them
+        content = self._contents.get(record.path)
+        if content is not None and content.writer is not None:
+            return False  # its own bytes have
+        return not all(any(cache.is_signed(other) for cache in self._caches.alive) for other in record.references)
 
     # Reading
 
@@ -374,14 +399,14 @@ class Fetcher:
     def _make_valid(self, plan: Sequence[CachedPath], progress: Progress, check: Callable[[], None]) -> None:
         """Register paths after those that they reference, in batches: the first ones while others are still read."""
         left = [
-            _Planned(cached.record, self._contents[cached.record.path], ranges.transfer(cached.record))
+            PlannedPath(cached.record, self._contents[cached.record.path], ranges.transfer(cached.record))
             for cached in plan
         ]
         total, done = sum(planned.transfer for planned in left), 0
         missing = {planned.record.path for planned in left}
         while left:
             finished = self._finished
-            unread, ready, rest = _registrable(left, missing)
+            unread, ready, rest = registrable(left, missing)
             read = sum([planned.transfer for planned in left if planned.content.writer is not None])
             progress(done + read, total)
             if rest and not unread:
@@ -396,7 +421,7 @@ class Fetcher:
             missing.difference_update(planned.record.path for planned in ready)
             left = rest
 
-    def _register(self, ready: Sequence[_Planned]) -> None:
+    def _register(self, ready: Sequence[PlannedPath]) -> None:
         with self._registering:
             new = [planned for planned in ready if not planned.content.registered]
             for at in range(0, len(new), _BATCH):
@@ -418,27 +443,3 @@ def _from_directory(cached: CachedPath) -> Iterator[bytes]:
     """Yield the part of a path. Raise RepositoryError if it cannot be read."""
     record = cached.record
     return cached.cache.repository.read_blob(ranges.entry(record), record.offset, record.length)
-
-
-def _registrable(left: Sequence[_Planned], missing: Container[StorePath]) -> tuple[int, list[_Planned], list[_Planned]]:
-    """Return how many paths are not read, those that can be registered, and the others.
-
-    missing: the paths of all of them. Raise the error of a path that no cache gave.
-    """
-    unread = 0
-    ready: list[_Planned] = []
-    rest: list[_Planned] = []
-    found: set[StorePath] = set()
-    for planned in left:
-        record, content, _ = planned
-        if content.error is not None:
-            raise content.error
-        if content.writer is None:
-            unread += 1
-            rest.append(planned)
-        elif any(other in missing and other not in found for other in record.references):
-            rest.append(planned)
-        else:
-            found.add(record.path)
-            ready.append(planned)
-    return unread, ready, rest

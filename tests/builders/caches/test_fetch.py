@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.caches import fetch, packs, parallel_unpack
 from fpack.builders.caches.cache import now
 from fpack.builders.caches.cache_set import CacheSet
@@ -25,7 +26,7 @@ from fpack.store.files import checked_tree
 from fpack.store.path import StorePath, make
 from support.servers.bucket import BucketServer
 from support.servers.registry import Registry, open_registry
-from support.stores.caches import Graph, Machine, machine
+from support.stores.caches import KEY, Graph, Machine, machine
 
 
 class Counting(DirectoryRepository):
@@ -269,13 +270,17 @@ def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: 
         assert not part.exists()
 
 
-def test_a_tree_that_mentions_its_own_path(producer: Machine, tmp_path: Path) -> None:
-    path = own_path(producer)
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_tree_that_mentions_its_own_path(producer: Machine, tmp_path: Path, key: PrivateKey | None) -> None:
+    """key: of the reference, which is fetched after its mention is verified if no trusted signer names it."""
+    (other,) = producer.build(graph := Graph(), graph.add("other"))
+    path = own_path(producer, other)
+    producer.push([other], key)
     producer.push([path], None)
     with machine(tmp_path / "reader") as reader:
         reader.cache.refresh()
         fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append))
-        assert fetcher.fetch([path]) == [path]
+        assert fetcher.fetch([path]) == [other, path]
         fetcher.close()
         assert reader.store.tree(path).read("self", 1000) == str(path).encode()
 
@@ -307,18 +312,18 @@ def test_references_that_only_a_hostile_cache_names_are_not_registered(producer:
         assert reader.store.info(path) is None
 
 
-def own_path(made: Machine) -> StorePath:
+def own_path(made: Machine, *references: StorePath) -> StorePath:
     """Register a tree that has its own path in a file, as builds do."""
     before = build_path("selfish", "out")
     writer = made.store.writer()
     writer.file("self", [str(before).encode()])
-    path = make("selfish", writer.finish(), [before])
+    path = make("selfish", writer.finish(), sorted([*references, before]))
     final = made.store.writer()
     final.file("self", [str(path).encode()])
     from fpack.store.sessions.registration import FinishedOutput
 
     output = Output(b"x" * 20)
-    made.store.register_all(b"k" * 20, [FinishedOutput("selfish", final, (), output, path)])
+    made.store.register_all(b"k" * 20, [FinishedOutput("selfish", final, references, output, path)])
     return path
 
 
