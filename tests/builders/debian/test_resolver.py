@@ -67,26 +67,23 @@ def test_cycles() -> None:
     assert edges(world, "b") == {"a": "b", "b": "a c", "c": "a"}
 
 
-def test_the_first_alternative_is_taken() -> None:
-    assert chosen(World("a; Depends: x | y", "x", "y"), "a") == "a x"
+@pytest.mark.parametrize(
+    ("packages", "expected"),
+    [
+        (("a; Depends: x | y", "x", "y"), "a x"),  # the first
+        (("a; Depends: none | x (>= 2) | y", "x 1", "y"), "a y"),  # not one that does not exist or fit
+        (("a; Depends: x | y", "x; Depends: none", "y"), "a y"),  # nor one that leads nowhere
+        (("a; Depends: v (>= 2)", "v 1", "w; Provides: v (= 2)"), "a w"),  # a provider, if the real one is too old
+        (("a; Depends: mta", "mta", "aaa; Provides: mta"), "a mta"),  # else the real one
+    ],
+)
+def test_the_chosen_alternative(packages: tuple[str, ...], expected: str) -> None:
+    assert chosen(World(*packages), "a") == expected
 
 
 def test_an_alternative_that_is_there_already_is_taken() -> None:
     world = World("a; Depends: x | y, b", "b; Depends: y", "x", "y")
     assert edges(world, "a") == {"a": "b y", "b": "y", "y": ""}
-
-
-def test_an_alternative_that_does_not_exist_or_fit_is_passed_over() -> None:
-    assert chosen(World("a; Depends: none | x (>= 2) | y", "x 1", "y"), "a") == "a y"
-
-
-def test_an_alternative_that_leads_nowhere_is_passed_over() -> None:
-    assert chosen(World("a; Depends: x | y", "x; Depends: none", "y"), "a") == "a y"
-
-
-def test_a_real_package_outranks_a_provider() -> None:
-    world = World("a; Depends: mta", "mta", "aaa; Provides: mta")
-    assert chosen(world, "a") == "a mta"
 
 
 def test_a_virtual_package() -> None:
@@ -103,10 +100,6 @@ def test_versioned_provides() -> None:
     )
     assert chosen(world, "a") == "a right"
     assert chosen(World("a; Depends: v", "plain; Provides: v"), "a") == "a plain"
-
-
-def test_a_provider_serves_when_the_real_package_is_too_old() -> None:
-    assert chosen(World("a; Depends: v (>= 2)", "v 1", "w; Provides: v (= 2)"), "a") == "a w"
 
 
 def test_qualifiers() -> None:

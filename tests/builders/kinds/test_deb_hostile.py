@@ -112,16 +112,15 @@ def test_what_is_no_file(store: FakeStore, kind: str, word: str) -> None:
     assert word in error.what
 
 
-def test_a_name_of_256_bytes(store: FakeStore) -> None:
-    error = refused(store, data(file("./usr/" + "n" * 256, "x")))
-    assert "256" in error.what
-    assert error.where.startswith("./usr/nnn")
-
-
-def test_a_name_of_5000_characters(store: FakeStore) -> None:
-    error = refused(store, data(file("./usr/" + "n/" * 2500 + "x", "x")))
-    assert "5007" in error.what
-    assert error.where.startswith("./usr/n/n/n")
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("./usr/" + "n" * 256, "256"), ("./usr/" + "n/" * 2500 + "x", "5007"), ("./" + "d/" * 80 + "x", "levels")],
+    ids=["bytes of a name", "characters of a path", "nesting"],
+)
+def test_long_names(store: FakeStore, name: str, word: str) -> None:
+    error = refused(store, data(file(name, "x")))
+    assert word in error.what
+    assert error.where.startswith(name[:9])
 
 
 def test_a_target_of_5000_characters(store: FakeStore) -> None:
@@ -130,12 +129,6 @@ def test_a_target_of_5000_characters(store: FakeStore) -> None:
 
 def test_an_empty_target(store: FakeStore) -> None:
     assert refused(store, data(symlink("./link", ""))).where == "./link"
-
-
-def test_nesting(store: FakeStore) -> None:
-    error = refused(store, data(file("./" + "d/" * 80 + "x", "x")))
-    assert "levels" in error.what
-    assert error.where.startswith("./d/d/d")
 
 
 @pytest.mark.parametrize("size", [2**64 - 1, 2**63, 2**63 - 1, 2**62, 2**40])

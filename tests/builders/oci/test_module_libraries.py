@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fpack.builders.oci.image_fs import FsEntry, FsSource, ImageFs
 from fpack.builders.oci.module_libraries import check_modules
@@ -55,21 +57,15 @@ def test_a_library_that_only_a_module_of_the_interpreter_loads_is_a_note(soname:
     assert f"/{MODULE} loads /{DEBIAN}/{soname}" in note and "imported _ssl before" in note and "for zlib1g," in note
 
 
-def test_a_library_that_is_replaced_for_all_is_the_same() -> None:
-    assert _check("libz.so.1", replaced=True) == []
-
-
-def test_a_library_that_the_interpreter_does_not_load_is_the_modules_own() -> None:
-    assert _check("libown.so") == []
-
-
-def test_a_library_that_the_module_brings_itself_is_not_checked() -> None:
-    assert _check("libz.so.1", runpath="$ORIGIN/../..") == []
-
-
-def test_a_module_of_an_interpreter_that_the_image_lacks_is_not_checked() -> None:
-    assert _check("libz.so.1", path=f"{APP}/lib/x.node") == []
-
-
-def test_a_library_that_is_no_module_is_not_checked() -> None:
-    assert _check("libz.so.1", path=f"{APP}/lib/libx.so.1") == []
+@pytest.mark.parametrize(
+    ("soname", "options"),
+    [
+        ("libz.so.1", {"replaced": True}),  # for all, so it is the same
+        ("libown.so", {}),  # which the interpreter does not load: the module's own
+        ("libz.so.1", {"runpath": "$ORIGIN/../.."}),  # which the module brings itself
+        ("libz.so.1", {"path": f"{APP}/lib/x.node"}),  # of a module for an interpreter that the image lacks
+        ("libz.so.1", {"path": f"{APP}/lib/libx.so.1"}),  # of a library that is no module
+    ],
+)
+def test_other_libraries_are_not_told(soname: str, options: dict[str, Any]) -> None:
+    assert _check(soname, **options) == []
