@@ -252,6 +252,7 @@ class _LayoutDirectory:
         self._failure = self._failure or InterruptedError()
         for job in self._ends:
             job.wait()
+        self._workers.stop()  # also the job whose submission was interrupted
         for path in self._new:
             if path not in self._before:
                 directory, name = self._at(path)

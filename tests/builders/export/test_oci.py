@@ -9,6 +9,7 @@ import shutil
 import stat
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import pytest
 from fpack.builders.export import layout_directory, oci
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import ExportError
-from fpack.store import canonical
+from fpack.store import canonical, threads
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.path import StorePath
 from support.images.small_images import Workshop, folder, program, read_tar, walk
@@ -437,3 +438,26 @@ def test_additional_files_are_asked_for_while_blobs_arrive(tmp_path: Path) -> No
 
     layout_directory.export_layout(ArrivingImage(ArrivingFile(1, pieces)), tmp_path / "out", extra)
     assert (tmp_path / "out/fpack-a.json").exists() and len(list((tmp_path / "out/blobs/sha256").iterdir())) == 1
+
+
+def test_an_interrupt_while_a_blob_is_handed_over_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"a"
+            begun.set()
+            time.sleep(0.2)  # the writer's undo comes in this pause
+
+    def submit(self: threads.Workers, work: Callable[[], object]) -> None:
+        real(self, work)
+        begun.wait()
+        raise KeyboardInterrupt
+
+    real = threads.Workers.submit
+    monkeypatch.setattr(threads.Workers, "submit", submit)
+    with pytest.raises(KeyboardInterrupt):
+        layout_directory.export_layout(ArrivingImage(ArrivingFile(1, endless)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
