@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,7 @@ def test_one_types_into_it(entered: tuple[Fpack, Path], terminals: list[Terminal
     terminal.type("\x15")  # the line is taken back
     terminal.resize(31, 93)
     terminal.line("stty size", "31 93")
-    terminal.line("sleep 301", r"sleep 301\n")
-    time.sleep(0.5)
+    terminal.begin("sleep 301")
     terminal.type("\x03")
     terminal.wait(r"\[lab\] ")
     terminal.type("exit 7\n")

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -313,13 +312,11 @@ def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Termi
     terminal.line("tty; echo $-", "/dev/pts/[0-9]+\n[a-zA-Z]*m")
     terminal.resize(40, 91)
     terminal.line("stty size", "40 91")
-    terminal.line("sleep 300", "sleep 300")
-    time.sleep(0.3)
+    terminal.begin("sleep 300")
     terminal.type("\x1a")
     terminal.wait("Stopped")
     terminal.line("jobs; kill %1; fg; echo over", "over\n")
-    terminal.line("sleep 301", "sleep 301")
-    time.sleep(0.3)
+    terminal.begin("sleep 301")
     terminal.type("\x03")
     terminal.line("echo status $?", "status 130")
     terminal.type("exit 9\n")

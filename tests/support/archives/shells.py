@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.sandbox.usage import descendants
 from support.archives.archive import Archive, Entry, file, link
 from support.processes.program import Fpack
 from support.stores.roots import host_programs
@@ -188,6 +189,14 @@ class Terminal:
         self.type(command + "\n")
         return self.wait(pattern, seconds)
 
+    def begin(self, command: str, seconds: float = 120) -> None:
+        """Type a command that goes on, and wait until its program runs: it gets the signals of keys, and no shell."""
+        self.line(command, re.escape(command), seconds)
+        end = time.monotonic() + seconds
+        while command.split() not in map(_words, descendants(self.pid)):
+            assert time.monotonic() < end, f"{command!r} does not run; there was: {self.text!r}"
+            time.sleep(0.02)
+
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self.master], [], [], seconds)
         if not ready:
@@ -225,6 +234,12 @@ class Terminal:
                 time.sleep(0.1)
         else:
             os.close(self.master)
+
+
+def _words(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")[:-1]
+    return []
 
 
 def out(fpack: Fpack, *args: str, **options: Any) -> str:
