@@ -81,7 +81,7 @@ def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, se
     kinds = documents.kinds(image.archive(), head.image.manifest.digest)
     notes: list[str] = []
     if head.fpack != VERSION:
-        notes.append(f"the image was made by fpack {head.fpack}, and this is fpack {VERSION}: more layers may differ")
+        notes.append(f"fpack {head.fpack} made the image, and this is fpack {VERSION}: more layers may differ")
     if not head.lock.packages or options.arch not in (None, head.image.arch):
         return PatchedPlatform(reader, (), RewriteResult({}, {}), moves.locked(head.lock), tuple(notes), kinds)
     found = moves.find(reader, str(image), options, security=security)

@@ -85,5 +85,10 @@ def answering(answer: Answer) -> Iterator[str]:
                 while True:
                     threading.Thread(target=answer_one, args=server.accept()[:1], daemon=True).start()
 
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{port}/x"
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{port}/x"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # closing a socket does not end an `accept` that waits
+            serving.join()
