@@ -128,7 +128,7 @@ def test_what_the_hosts_programs_would_obey_does_not_leave(user: Person, tmp_pat
         assert sorted(said["env"]) == sorted(PLAIN) and sorted(said["left_out"]) == sorted(OBEYED)
     else:
         assert first.stdout.count("theirs") == len(PLAIN)
-    told = [line for line in first.stderr.splitlines() if line.startswith("fpack: not set here")]
+    told = [line for line in first.stderr.splitlines() if line.startswith("fpack: variables that are not set here")]
     assert len(told) == 1 and "LD_PRELOAD" in told[0] and "FLASK_APP" not in told[0], "it is told, once"
     assert "not set here" not in second.stderr
     # A program of the shell has them.

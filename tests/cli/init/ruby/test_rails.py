@@ -71,7 +71,7 @@ def test_the_build_makes_the_assets(gem: str) -> None:
 
 def test_assets_of_packages_of_npm_are_told() -> None:
     made = _guess({"Gemfile": 'gem "puma"\ngem "propshaft"\ngem "jsbundling-rails"\n'})
-    assert ("assets", "true") not in made.fields and any("assets:precompile before" in r for r in made.reasons)
+    assert ("assets", "true") not in made.fields and any("assets:precompile first" in r for r in made.reasons)
 
 
 def test_gems_that_run_javascript_have_a_program_for_it() -> None:
