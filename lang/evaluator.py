@@ -8,12 +8,11 @@ from functools import partial
 from types import FrameType, FunctionType
 
 from fpack.lang import std
+from fpack.lang.builtins import derivations as derivation_builtins
 from fpack.lang.builtins import messages as messages_builtins
-from fpack.lang.builtins import package_indexes, writers
+from fpack.lang.builtins import package_indexes, strings, writers
 from fpack.lang.builtins.data_formats import readers
 from fpack.lang.builtins.directories import DirectoryBuiltins
-from fpack.lang.builtins.packages import PackageBuiltins
-from fpack.lang.builtins.strings import StringBuiltins
 from fpack.lang.builtins.table import HIDDEN, PURE, STRICT
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.limits import Exhausted, Limits
@@ -99,8 +98,8 @@ class Evaluator:
         self._directories = DirectoryBuiltins(self._package_set, self._log)
         self._modules.base |= _titled(
             {
-                **StringBuiltins(self._deriver).functions(),
-                **PackageBuiltins(self._deriver).functions(),
+                **strings.functions(self._deriver),
+                **derivation_builtins.functions(self._deriver),
                 **self._directories.functions(),
                 **writers.functions(self._deriver),
                 **messages_builtins.functions(self._show, self._deriver),

@@ -1,4 +1,4 @@
-"""Define the builtins for strings, and those for derivations.
+"""Define the builtins for strings.
 
 Builtins that split strings or make them from values must keep the placeholders of derivations intact.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
 from fpack.lang.runtime.derivations import Deriver
-from fpack.lang.runtime.records.call_layers import declare_derivation
 from fpack.lang.runtime.values import Value, evaluated
 from fpack.store.path import clean_name
+
+Cut = Callable[[str, list[int]], None]  # raises the error of a cut in a placeholder: Placeholders.check_cut
 
 _HASHES = ("sha256", "sha512", "sha1", "md5")
 
@@ -85,229 +86,174 @@ def _part(s: str, span: tuple[int, int]) -> str | None:
     return None if span[0] < 0 else s[span[0] : span[1]]
 
 
-class StringBuiltins:
-    """The builtins that need the derivations of the evaluation: for the placeholders in strings, and to make more."""
+def functions(deriver: Deriver) -> dict[str, Callable[..., Value]]:
+    """Return the builtins that need the derivations of the evaluation, for the placeholders in strings, by name."""
+    cut = deriver.placeholders.check_cut
 
-    def __init__(self, deriver: Deriver) -> None:
-        self.deriver = deriver
+    def to_string(x: Value, /) -> Value:
+        """to-string(x): Return the text of a value, as "${x}" does: a string, number or bool as text, a path or
+        derivation as its path in the store.
 
-    def functions(self) -> dict[str, Callable[..., Value]]:
-        """Return the builtins by name."""
-        cut = self.deriver.placeholders.check_cut
-        deriver = self.deriver
+            to-string(5) == "5"
+        """
+        return deriver.text(evaluated(x))
 
-        def split(s: Value, by: Value, /) -> Value:
-            """split(s, by): Split a string at each occurrence of `by`.
+    def hash_(s: Value, algorithm: Value = "sha256", /) -> Value:
+        """hash(s) or hash(s, algorithm): Return the hash of a string's UTF-8 text in hexadecimal digits. The
+        algorithms are "sha256", "sha512", "sha1" and "md5"; the last two are for formats that need them, not for
+        security.
 
-            split("a,b,c", ",") == ["a", "b", "c"]
-            """
-            s, by = text_of(s), text_of(by)
-            if not by:
-                hint = "characters(STRING) returns the characters of a string"
-                raise ArgumentError(by, "needs a separator, and this is empty", hint=hint)
-            parts = s.split(by)
-            cuts: list[int] = []
-            at = 0
-            for part in parts[:-1]:
-                cuts += (at + len(part), at + len(part) + len(by))
-                at += len(part) + len(by)
-            cut(s, cuts)
-            return parts
+            substring(hash("abc"), 0, 8) == "ba7816bf"
+            length(hash("abc", "sha512")) == 128
+        """
+        import hashlib
 
-        def replace(s: Value, old: Value, new: Value, /) -> Value:
-            """replace(s, old, new): Replace each occurrence of `old` in a string by `new`.
+        s, algorithm = text_of(s), text_of(algorithm)
+        if algorithm not in _HASHES:
+            raise ArgumentError(
+                algorithm,
+                f"takes the name of an algorithm: {', '.join(_HASHES)}",
+                why=f"this is {quote(algorithm)}",
+            )
+        deriver.placeholders.refuse(s, "hashed")
+        return hashlib.new(algorithm, s.encode(), usedforsecurity=False).hexdigest()
 
-            replace("a.b.c", ".", "-") == "a-b-c"
-            """
-            s, old = text_of(s), text_of(old)
-            if not old:
-                raise ArgumentError(old, "needs a string to replace, and this is empty")
-            cuts: list[int] = []
-            at = s.find(old)
-            while at >= 0:
-                cuts += (at, at + len(old)) if len(old) > 1 else (at, at + 1)
-                at = s.find(old, at + len(old))
-            cut(s, cuts)
-            return s.replace(old, text_of(new))
+    return {**_parts(cut), **_changes(cut), **_matches(cut), "to-string": to_string, "hash": hash_}
 
-        def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
-            """replace-all(s, regex, new): Replace each match of a regular expression in a string by `new`.
 
-            replace-all("a1b22", "[0-9]+", "#") == "a#b#"
-            """
-            from . import patterns
+def _parts(cut: Cut) -> dict[str, Callable[..., Value]]:
+    """Return the builtins that take strings apart."""
 
-            s, pattern, new = text_of(s), patterns.compiled(regex), text_of(new)
-            every = [spans[0] for spans in patterns.find(pattern, s)]
-            cut(s, [i for span in every for i in span])
-            ends = [0, *(end for _, end in every)]
-            starts = [*(start for start, _ in every), len(s)]
-            return new.join(s[a:b] for a, b in zip(ends, starts, strict=True))
+    def split(s: Value, by: Value, /) -> Value:
+        """split(s, by): Split a string at each occurrence of `by`.
 
-        def substring(s: Value, a: Value, b: Value, /) -> Value:
-            """substring(s, from, to): Return the characters of a string from one position up to and excluding another.
+        split("a,b,c", ",") == ["a", "b", "c"]
+        """
+        s, by = text_of(s), text_of(by)
+        if not by:
+            hint = "characters(STRING) returns the characters of a string"
+            raise ArgumentError(by, "needs a separator, and this is empty", hint=hint)
+        parts = s.split(by)
+        cuts: list[int] = []
+        at = 0
+        for part in parts[:-1]:
+            cuts += (at + len(part), at + len(part) + len(by))
+            at += len(part) + len(by)
+        cut(s, cuts)
+        return parts
 
-            substring("abcdef", 1, 3) == "bc"
-            """
-            s, a, b = text_of(s), int_of(a), int_of(b)
-            if not 0 <= a <= b:
-                raise ArgumentError(
-                    b, "takes two positions, the smaller one first", why=f"the positions are {a} and {b}"
-                )
-            cut(s, [a, b])
-            return s[a:b]
+    def substring(s: Value, a: Value, b: Value, /) -> Value:
+        """substring(s, from, to): Return the characters of a string from one position up to and excluding another.
 
-        def lower(s: Value, /) -> Value:
-            """lower(s): Convert a string to lower case.
+        substring("abcdef", 1, 3) == "bc"
+        """
+        s, a, b = text_of(s), int_of(a), int_of(b)
+        if not 0 <= a <= b:
+            raise ArgumentError(b, "takes two positions, the smaller one first", why=f"the positions are {a} and {b}")
+        cut(s, [a, b])
+        return s[a:b]
 
-            lower("ABC") == "abc"
-            """
-            return _cased(text_of(s), str.lower)
+    def characters(s: Value, /) -> Value:
+        """characters(s): Return the list of the characters of a string.
 
-        def upper(s: Value, /) -> Value:
-            """upper(s): Convert a string to upper case.
+        characters("abc") == ["a", "b", "c"]
+        """
+        s = text_of(s)
+        cut(s, list(range(len(s))) if "/fpack/store" in s else [])
+        return list(s)
 
-            upper("abc") == "ABC"
-            """
-            return _cased(text_of(s), str.upper)
+    return {"split": split, "substring": substring, "characters": characters}
 
-        def _cased(s: str, change: Callable[[str], str]) -> str:
-            changed = change(s)
-            if changed != s:
-                cut(s, [i for i, c in enumerate(s) if change(c) != c and i] if "/fpack/store" in s else [])
-            return changed
 
-        def match(s: Value, regex: Value, /) -> Value:
-            """match(s, regex): Match a whole string against a regular expression. Return the list of the groups, or
-            null if the string does not match.
+def _changes(cut: Cut) -> dict[str, Callable[..., Value]]:
+    """Return the builtins that change strings."""
 
-                match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
-                match("abc", "[0-9]+") == null
-            """
-            from . import patterns
+    def replace(s: Value, old: Value, new: Value, /) -> Value:
+        """replace(s, old, new): Replace each occurrence of `old` in a string by `new`.
 
-            s = text_of(s)
-            spans = patterns.fullmatch(patterns.compiled(regex), s)
-            if spans is None:
-                return None
-            cut(s, [i for span in spans[1:] for i in span if i >= 0])
-            return [_part(s, span) for span in spans[1:]]
+        replace("a.b.c", ".", "-") == "a-b-c"
+        """
+        s, old = text_of(s), text_of(old)
+        if not old:
+            raise ArgumentError(old, "needs a string to replace, and this is empty")
+        cuts: list[int] = []
+        at = s.find(old)
+        while at >= 0:
+            cuts += (at, at + len(old))
+            at = s.find(old, at + len(old))
+        cut(s, cuts)
+        return s.replace(old, text_of(new))
 
-        def find_all(s: Value, regex: Value, /) -> Value:
-            """find-all(s, regex): Return all matches of a regular expression in a string. If the expression has one
-            group, return the text of the group; if it has several groups, return lists of their texts.
+    def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
+        """replace-all(s, regex, new): Replace each match of a regular expression in a string by `new`.
 
-                find-all("a1b22", "[0-9]+") == ["1", "22"]
-                find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
-            """
-            from . import patterns
+        replace-all("a1b22", "[0-9]+", "#") == "a#b#"
+        """
+        from . import patterns
 
-            s, pattern = text_of(s), patterns.compiled(regex)
-            every = patterns.find(pattern, s)
-            cut(s, [i for spans in every for span in spans for i in span if i >= 0])
-            if pattern.groups < 2:
-                return [_part(s, spans[pattern.groups]) for spans in every]
-            return [[_part(s, span) for span in spans[1:]] for spans in every]
+        s, pattern, new = text_of(s), patterns.compiled(regex), text_of(new)
+        every = [spans[0] for spans in patterns.find(pattern, s)]
+        cut(s, [i for span in every for i in span])
+        ends = [0, *(end for _, end in every)]
+        starts = [*(start for start, _ in every), len(s)]
+        return new.join(s[a:b] for a, b in zip(ends, starts, strict=True))
 
-        def characters(s: Value, /) -> Value:
-            """characters(s): Return the list of the characters of a string.
+    def lower(s: Value, /) -> Value:
+        """lower(s): Convert a string to lower case.
 
-            characters("abc") == ["a", "b", "c"]
-            """
-            s = text_of(s)
-            cut(s, list(range(len(s))) if "/fpack/store" in s else [])
-            return list(s)
+        lower("ABC") == "abc"
+        """
+        return _cased(text_of(s), str.lower)
 
-        def to_string(x: Value, /) -> Value:
-            """to-string(x): Return the text of a value, as "${x}" does: a string, number or bool as text, a path or
-            derivation as its path in the store.
+    def upper(s: Value, /) -> Value:
+        """upper(s): Convert a string to upper case.
 
-                to-string(5) == "5"
-            """
-            return deriver.text(evaluated(x))
+        upper("abc") == "ABC"
+        """
+        return _cased(text_of(s), str.upper)
 
-        def hash_(s: Value, algorithm: Value = "sha256", /) -> Value:
-            """hash(s) or hash(s, algorithm): Return the hash of a string's UTF-8 text in hexadecimal digits. The
-            algorithms are "sha256", "sha512", "sha1" and "md5"; the last two are for formats that need them, not for
-            security.
+    def _cased(s: str, change: Callable[[str], str]) -> str:
+        changed = change(s)
+        if changed != s:
+            cut(s, [i for i, c in enumerate(s) if change(c) != c and i] if "/fpack/store" in s else [])
+        return changed
 
-                substring(hash("abc"), 0, 8) == "ba7816bf"
-                length(hash("abc", "sha512")) == 128
-            """
-            import hashlib
+    return {"replace": replace, "replace-all": replace_all, "lower": lower, "upper": upper}
 
-            s, algorithm = text_of(s), text_of(algorithm)
-            if algorithm not in _HASHES:
-                raise ArgumentError(
-                    algorithm,
-                    f"takes the name of an algorithm: {', '.join(_HASHES)}",
-                    why=f"this is {quote(algorithm)}",
-                )
-            deriver.placeholders.refuse(s, "hashed")
-            return hashlib.new(algorithm, s.encode(), usedforsecurity=False).hexdigest()
 
-        def mentions(x: Value, /) -> Value:
-            """mentions(x): Return the paths of derivations in the strings of a value, sorted.
+def _matches(cut: Cut) -> dict[str, Callable[..., Value]]:
+    """Return the builtins that match strings against regular expressions."""
 
-            mentions("no path") == []
-            """
-            return deriver.references(x)
+    def match(s: Value, regex: Value, /) -> Value:
+        """match(s, regex): Match a whole string against a regular expression. Return the list of the groups, or
+        null if the string does not match.
 
-        def inputs(x: Value, /) -> Value:
-            """inputs(drv): Return the paths of the derivations that a derivation is built from, sorted.
+            match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
+            match("abc", "[0-9]+") == null
+        """
+        from . import patterns
 
-            inputs(text("a", "no path")) == []
-            """
-            return deriver.inputs(x)
+        s = text_of(s)
+        spans = patterns.fullmatch(patterns.compiled(regex), s)
+        if spans is None:
+            return None
+        cut(s, [i for span in spans[1:] for i in span if i >= 0])
+        return [_part(s, span) for span in spans[1:]]
 
-        def is_executable(x: Value, /) -> Value:
-            """is-executable(file): Return true if a path, or a derivation of one file, is executable.
+    def find_all(s: Value, regex: Value, /) -> Value:
+        """find-all(s, regex): Return all matches of a regular expression in a string. If the expression has one
+        group, return the text of the group; if it has several groups, return lists of their texts.
 
-            is-executable(text("a", "#!/bin/sh", executable = true))
-            """
-            return deriver.is_executable(evaluated(x))
+            find-all("a1b22", "[0-9]+") == ["1", "22"]
+            find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
+        """
+        from . import patterns
 
-        def derivation_of(x: Value, /) -> Value:
-            """derivation-of(x): Return the derivation that a path, or a string with the path of an output, stands for.
-            Of the output of a package, `release` and `built-with` are those of its tools and libraries.
+        s, pattern = text_of(s), patterns.compiled(regex)
+        every = patterns.find(pattern, s)
+        cut(s, [i for spans in every for span in spans for i in span if i >= 0])
+        if pattern.groups < 2:
+            return [_part(s, spans[pattern.groups]) for spans in every]
+        return [[_part(s, span) for span in spans[1:]] for spans in every]
 
-                derivation-of("${text("a", "no path")}").name == "a"
-            """
-            return deriver.derivation_of(evaluated(x))
-
-        def derivation(r: Value, /) -> Value:
-            """derivation { kind, name, ... }: Describe a build. All fields except kind, name, candidates and outputs
-            are arguments of the kind, and so are the fields of `args`. The result has a field for each output.
-
-                derivation { kind = "text", name = "a", text = "" }.type == "derivation"
-            """
-            r = evaluated(r)
-            made = deriver.derive(r)
-            made.origin = (derivation, r, ())
-            return made
-
-        def derive(r: dict[str, Value]) -> Value:
-            made = deriver.derive_evaluated(r)
-            made.origin = (derivation, r, ())
-            return made
-
-        declare_derivation(derivation)  # type: ignore[arg-type]
-        return {
-            "split": split,
-            "replace": replace,
-            "replace-all": replace_all,
-            "substring": substring,
-            "lower": lower,
-            "upper": upper,
-            "match": match,
-            "find-all": find_all,
-            "characters": characters,
-            "to-string": to_string,
-            "hash": hash_,
-            "mentions": mentions,
-            "inputs": inputs,
-            "is-executable": is_executable,
-            "derivation-of": derivation_of,
-            "derivation": derivation,
-            ".derive": derive,
-        }
+    return {"match": match, "find-all": find_all}
