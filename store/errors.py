@@ -59,6 +59,21 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def malformation(error: Exception) -> str:
+    """Return what is wrong with data whose reader raised `error`. Python's own words say nothing about the data."""
+    if isinstance(error, FpackError):
+        return error.why or error.what
+    if isinstance(error, KeyError):
+        return f"{str(error)[:100]} is missing or unknown"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8"
+    if isinstance(error, (TypeError, AttributeError, IndexError)):
+        return "a value in it has another type than expected"
+    return str(error)
+
+
 def similar(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.65) -> list[str]:
     """Return at most `count` of `known` that resemble `name`, the most likely first.
 

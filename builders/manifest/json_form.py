@@ -12,7 +12,7 @@ from fpack.light_typing import Any
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 
 from .format import (
     BYTES,
@@ -163,12 +163,12 @@ def parse(data: bytes, where: str = "") -> Iterator[bytes]:
         if not isinstance(value, dict):
             raise ManifestError("", why="it is not a record")
         yield from _parse(value)
-    except RecursionError:
-        raise _error(where, "it is nested too deeply") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise _error(where, f"{error.__class__.__name__}: {error}") from None
-    except FpackError as error:
-        raise _error(where, error.why or error.what) from None
+    except json.JSONDecodeError as error:
+        raise _error(where, f"it is not JSON: {error}") from None
+    except ValueError:  # of a digest or a mode
+        raise _error(where, "a value in it is not in the form that fpack writes") from None
+    except (FpackError, RecursionError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _error(where, malformation(error)) from None
 
 
 def _parse(value: dict[str, Any]) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Task
 from fpack.store.canonical import Value
-from fpack.store.errors import StoreError
+from fpack.store.errors import StoreError, malformation
 from fpack.store.path import STORE, StorePath, parse
 
 from .image_fs import BASE_LABEL, PACKAGE_LABEL, FsEntry, FsSource, ImageFs, on_disk
@@ -170,7 +170,10 @@ def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion
             yield Exclusion(str(package), os.fsdecode(path), str(reason), str(by))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            "A root's output is malformed", where=str(root), why=f"its exclusions: {error}", hint="run fpack gc"
+            "A root's output is malformed",
+            where=str(root),
+            why=f"its exclusions: {malformation(error)}",
+            hint="run fpack gc",
         ) from None
 
 

@@ -7,7 +7,7 @@ import re
 
 from fpack.light_typing import Any, NamedTuple
 from fpack.store import canonical
-from fpack.store.errors import DamagedPath, FpackError, StoreError
+from fpack.store.errors import DamagedPath, FpackError, StoreError, malformation
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import parse
 
@@ -33,7 +33,7 @@ def read(image: CheckedTree) -> ImageRecord:
     except DamagedPath:
         raise
     except FpackError as error:
-        raise StoreError("An output is not an image", where=str(image.disk), why=error.why or error.what) from None
+        raise StoreError("An output is not an image", where=str(image.disk), why=malformation(error)) from None
 
 
 def parse_record(record: bytes, config: bytes, manifest: bytes) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def parse_record(record: bytes, config: bytes, manifest: bytes) -> dict[str, Any
         fields: dict[str, Any] = canonical.decode(record)
         good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, FpackError) as error:
-        raise StoreError("The record of an image is malformed", why=str(error)) from None
+        raise StoreError("The record of an image is malformed", why=malformation(error)) from None
     if not good:
         raise StoreError("The record of an image is malformed", why="its record and its documents do not match")
     return fields

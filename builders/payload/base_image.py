@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fpack.builders.distribution.reference import parse_reference
 from fpack.builders.protocol import BuildError, Task
 from fpack.store.canonical import Value
-from fpack.store.errors import FpackError, StoreError
+from fpack.store.errors import FpackError, StoreError, malformation
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import STORE, StorePath, parse
 
@@ -134,7 +134,7 @@ def read_tree(tree: CheckedTree, args: BaseArgs) -> BaseImage:
             {path.decode(): text for path, text in extra["texts"]},
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError("An output is not a base image", where=str(args.image), why=str(error)) from None
+        raise StoreError("An output is not a base image", where=str(args.image), why=malformation(error)) from None
 
 
 def encode_files(
@@ -196,8 +196,8 @@ class Overlay:
         return BuildError(
             f"/{path} of {label} would hide /{path} of {self.base.label(path)}",
             where=f"/{path}",
-            why=f"the one is {_describe(entry)}, the other {_describe(other)}",
-            hint=f'if it may: base = oci("{self.base.args.name}", hides = ["/{path}"])' if can else "",
+            why=f"that of {label} is {_describe(entry)}, and that of the base {_describe(other)}",
+            hint=f'to allow it, write base = oci("{self.base.args.name}", hides = ["/{path}"])' if can else "",
         ).with_(field="base")
 
 
@@ -235,7 +235,7 @@ def has_store_path(task: Task, base: BaseImage, path: StorePath) -> bool:
         equal = False
     if not equal:
         raise BuildError(
-            f"{path} of the base is not what the store has",
+            f"{path} of the base differs from the same path in the store",
             where=base.label(prefix),
             why="a store path is named by its content, so the base's is damaged or forged",
         )

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import BadTree, DamagedPath, NotCanonical, StoreError
+from fpack.store.errors import BadTree, DamagedPath, NotCanonical, StoreError, malformation
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.presence import is_present
@@ -106,7 +106,7 @@ def decode(data: bytes, most: int | None = None) -> tuple[list[TreeEntry], dict[
         entries = [_entry(*row) for row in value["entries"]]
         extra: dict[str, Value] = value["extra"]
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise StoreError("The meta file is invalid", why=str(error)) from None
+        raise StoreError("The meta file is invalid", why=malformation(error)) from None
     names = [os.fsencode(entry.path) for entry in entries]
     if extra.__class__ is not dict or any(a >= b for a, b in zip(names, names[1:], strict=False)):
         raise StoreError("The meta file is invalid", why="its entries are not sorted")
@@ -127,31 +127,35 @@ def _entry(
     target: bytes,
     facts: list[Value] | None,
 ) -> TreeEntry:
-    """Validate a row and return it as an entry. Raise ValueError or TypeError if it is invalid."""
+    """Validate a row and return it as an entry. Raise ValueError, or TypeError for a type, if it is invalid."""
     if not _PATH.match(b"/" + path):
-        raise ValueError(f"{path!r} is not a path below the tree")
+        raise ValueError(f"{_shown(path)} is not a path below the tree")
     if not mode.__class__ is uid.__class__ is gid.__class__ is size.__class__ is int:
-        raise TypeError(f"a numeric field of {path!r} is not a number")
+        raise ValueError(f"a numeric field of {_shown(path)} is not a number")
     if not (0 <= mode <= 0o7777 and 0 <= uid <= MAX_ID and 0 <= gid <= MAX_ID and size >= 0):
-        raise ValueError(f"a number of {path!r} is out of range")
+        raise ValueError(f"a number of {_shown(path)} is out of range")
     if not user.__class__ is group.__class__ is str:
-        raise TypeError(f"the owner name of {path!r} is not text")
+        raise ValueError(f"the owner name of {_shown(path)} is not text")
     if kind == FILE:
         good = len(blake3) == len(sha256) == 32 and not target
     else:
         good = not size and not blake3 and not sha256 and (bool(target) if kind == SYMLINK else kind == DIRECTORY)
     if not good or b"\0" in target:
-        raise ValueError(f"{path!r} is neither a file nor a directory nor a symlink")
+        raise ValueError(f"{_shown(path)} is neither a file nor a directory nor a symlink")
     found = None
     if facts is not None:
         machine, needed, soname, interp, runpath, *more = facts
         commands = more[0] if len(more) == 1 else ()
         words = (soname, interp, *needed, *runpath, *commands)
         if machine.__class__ is not int or len(more) > 1 or any(x.__class__ is not str for x in words):
-            raise TypeError(f"the load facts of {path!r} are invalid")
+            raise ValueError(f"the load facts of {_shown(path)} are invalid")
         found = LoadFacts(machine, tuple(needed), soname, interp, tuple(runpath), tuple(commands))
     to = os.fsdecode(target)
     return TreeEntry(os.fsdecode(path), kind, mode, uid, gid, user, group, size, blake3, sha256, to, found)
+
+
+def _shown(path: bytes) -> str:
+    return "/" + path.decode(errors="backslashreplace")[:200]
 
 
 def read(directory: Path) -> tuple[list[TreeEntry], dict[str, Value]]:

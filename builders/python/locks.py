@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from fpack import strict_toml
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 
 from .markers import Environment, holds
 from .names import normal
@@ -63,14 +63,16 @@ def read_lock(name: str, text: str, env: Environment, project: PythonProject) ->
     if reader is None:
         if "lock-version" not in data:
             raise PythonLockUnreadable(
-                "This lock of Python packages is in no known format", where=name,
-                hint="known are pylock.toml, uv.lock, poetry.lock, pdm.lock and requirements with hashes",
+                "The format of this lock of Python packages is unknown", where=name,
+                hint="use a pylock.toml, uv.lock, poetry.lock, pdm.lock or requirements with hashes",
             )  # fmt: skip
         reader = _pylock
     try:
         found = reader(data, env, project)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PythonLockUnreadable("A lock of Python packages cannot be read", where=name, why=str(error)) from None
+        raise PythonLockUnreadable(
+            "A lock of Python packages cannot be read", where=name, why=malformation(error)
+        ) from None
     except PythonLockUnreadable as error:
         raise error.with_(where=name) if not error.where else error from None
     own = normal(project.name) if project.name else ""
@@ -112,7 +114,9 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
     ]
     if not roots:
         raise PythonLockUnreadable(
-            "uv.lock has no entry for the project itself", why=f"it is {own or 'without a name'}"
+            "uv.lock has no entry for the project itself",
+            why=f"the name of the project is {own}" if own else "the project has no name",
+            hint="run uv lock",
         )
     found: dict[tuple[str, str], LockedProject] = {}
     local: list[str] = []
@@ -209,7 +213,7 @@ def _poetry(data: dict[str, Any], env: Environment, project: PythonProject) -> P
         package = choice
         source = _record(package, "source")
         if source.get("type") in ("git", "directory", "file"):
-            raise _foreign(name, f"a {source['type']}")
+            raise _foreign(name, "a repository" if source["type"] == "git" else f"a {source['type']}")
         version = _string(package, "version")
         files = _tables(package.get("files")) or _tables(older.get(package["name"]))
         if (name, version) not in found:
@@ -308,7 +312,7 @@ def _package(name: str, version: str, files: Iterable[Any]) -> LockedProject:
     found = []
     for file in files:
         if not isinstance(file, dict):
-            raise ValueError(f"a file of {name} is no table")
+            raise ValueError(f"a file of {name} is not a table")
         hashes = file.get("hashes")
         digest = hashes.get("sha256") if isinstance(hashes, dict) else file.get("hash")
         match = _SHA256.match(digest) if isinstance(digest, str) else None
@@ -321,7 +325,7 @@ def _package(name: str, version: str, files: Iterable[Any]) -> LockedProject:
         found.append(IndexFile(unquote(named).rpartition("/")[2], url.partition("#")[0], match[1]))
     if not found:
         raise PythonLockUnreadable(
-            f"{name} {version} has no file with a sha256 in the lock",
+            f"{name} {version}".strip() + " has no file with a sha256 in the lock",
             why="fpack fetches packages by their hashes only",
             hint="lock again with hashes",
         )
@@ -331,7 +335,7 @@ def _package(name: str, version: str, files: Iterable[Any]) -> LockedProject:
 def _foreign(name: str, what: str) -> PythonLockUnreadable:
     return PythonLockUnreadable(
         f"{name} is locked from {what}",
-        why="the lock has no hash of its files, so that they cannot be fetched",
+        why="the lock has no hash of its files, so they cannot be fetched",
         hint="use a release of an index, or add its sources to the project",
     )
 
@@ -347,7 +351,7 @@ def _tables(value: Any) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or len(value) > MAX_PACKAGES or not all(isinstance(item, dict) for item in value):
-        raise ValueError("a list of tables is expected")
+        raise ValueError("a value in it should be a list of tables")
     return value
 
 
@@ -359,14 +363,14 @@ def _record(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _string(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key, "")
     if not isinstance(value, str):
-        raise ValueError(f"`{key}` of {table.get('name', 'an entry')} is no string")
+        raise ValueError(f"`{key}` of {table.get('name', 'an entry')} is not a string")
     return value
 
 
 def _name(package: Mapping[str, Any]) -> str:
     name = _string(package, "name")
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", name):
-        raise ValueError(f"{name[:60]!r} is no name of a package")
+        raise ValueError(f"{name[:60]!r} is not the name of a package" if name else "an entry has no name")
     return normal(name)
 
 

@@ -78,13 +78,13 @@ def _parse(marker: str) -> Any:
     while at < len(marker.rstrip()):
         match = _TOKEN.match(marker, at)
         if match is None:
-            raise ValueError(f"{marker[:120]!r} is no marker")
+            raise ValueError(f"{marker[:120]!r} is not a valid marker")
         kind = match.lastgroup or ""
         tokens.append((kind, match[kind][1:-1] if kind == "text" else match[kind]))
         at = match.end()
     node, at = _either(tokens, 0, 0, marker)
     if at < len(tokens):
-        raise ValueError(f"{marker[:120]!r} is no marker")
+        raise ValueError(f"{marker[:120]!r} is not a valid marker")
     return node
 
 
@@ -110,14 +110,14 @@ def _one(tokens: list[tuple[str, str]], at: int, depth: int, marker: str) -> tup
     if at < len(tokens) and tokens[at] == ("sign", "("):
         node, at = _either(tokens, at + 1, depth + 1, marker)
         if at >= len(tokens) or tokens[at] != ("sign", ")"):
-            raise ValueError(f"{marker[:120]!r} is no marker")
+            raise ValueError(f"{marker[:120]!r} is not a valid marker")
         return node, at + 1
     words = tokens[at : at + 4]
     if len(words) >= 4 and words[1] == ("word", "not") and words[2] == ("word", "in"):
         return ("not in", words[0], words[3]), at + 4
     if len(words) >= 3 and (words[1][0] == "sign" or words[1] == ("word", "in")) and words[2][0] != "sign":
         return (words[1][1], words[0], words[2]), at + 3
-    raise ValueError(f"{marker[:120]!r} is no marker")
+    raise ValueError(f"{marker[:120]!r} is not a valid marker")
 
 
 def _truth(node: Any, env: Environment) -> bool:
@@ -150,7 +150,7 @@ def _compare(operator: str, left: tuple[str, str], right: tuple[str, str], env: 
         elif name in env.variables:
             values.append(env.variables[name])
         else:
-            raise ValueError(f"{value[:40]!r} is no variable of markers")
+            raise ValueError(f"{value[:40]!r} is not a variable of markers")
     a, b = values
     if operator == "in":
         return a in re.split(r"[\s,]+", b) if names[0] in _VERSIONS else a in b

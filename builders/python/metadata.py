@@ -95,7 +95,7 @@ def _members(path: Path, name: str) -> Iterator[tuple[str, str]]:
                 data = read()
                 left -= len(data)
                 if left < 0:
-                    raise ValueError(f"its files about it have more than {MAX_TEXTS >> 20} MB")
+                    raise ValueError(f"its metadata files have more than {MAX_TEXTS >> 20} MB")
                 yield member, data.decode("utf-8", "replace")
 
 

@@ -46,7 +46,7 @@ def requirement(text: str) -> Requirement:
     """Return a requirement; raise ValueError for a text that is none."""
     match = _REQUIREMENT.match(text) if len(text) < MAX_LINE else None
     if match is None:
-        raise ValueError(f"{text.strip()[:120]!r} is no requirement")
+        raise ValueError(f"{text.strip()[:120]!r} is not a valid requirement")
     extras = frozenset(normal(extra.strip()) for extra in (match["extras"] or "").split(",") if extra.strip())
     return Requirement(
         normal(match["name"]), extras, specifier(match["versions"] or ""), match["url"] or "",
@@ -67,7 +67,7 @@ def requirements_file(name: str, read: Callable[[str], str]) -> RequirementsFile
             return
         seen.add((file, limits))
         if len(seen) > MAX_FILES:
-            raise ValueError(f"there are more than {MAX_FILES} files of requirements")
+            raise ValueError(f"it includes more than {MAX_FILES} files")
         folder = file.rpartition("/")[0]
         text = re.sub(r"\\\r?\n", " ", read(file))
         for line in text.splitlines():

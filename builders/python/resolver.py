@@ -134,7 +134,9 @@ class Resolver:
                 stack.append((state, key))
                 state = made
         raise UnresolvableProject(
-            "The requirements are too hard to resolve", why=f"{MAX_STEPS} choices did not suffice"
+            "The requirements are too hard to resolve",
+            why=f"{MAX_STEPS} choices of a version did not lead to a solution",
+            hint="lock the project with another tool, and name its lock in `lock`",
         )
 
     # ---- inside
@@ -287,5 +289,5 @@ class Resolver:
             f"No version of {name} satisfies all requirements",
             where=name,
             why=f"{'; '.join(wanted[:8])}; there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}",
-            hint="change a requirement, or lock the project with another tool and name its lock in `lock`",
+            hint="change a requirement, or lock the project with another tool, and name its lock in `lock`",
         )

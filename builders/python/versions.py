@@ -65,7 +65,7 @@ def parse(text: str) -> Version:
     """Return a version; raise ValueError for a text that is none."""
     match = _VERSION.fullmatch(text.strip()) if len(text) < 256 else None
     if match is None:
-        raise ValueError(f"{text[:80]!r} is no version")
+        raise ValueError(f"{text[:80]!r} is not a valid version")
     release = [int(part) for part in match["release"].split(".")]
     while len(release) > 1 and release[-1] == 0:
         release.pop()
@@ -92,12 +92,12 @@ def specifier(text: str) -> tuple[Clause, ...]:
     while at < len(text):
         match = _CLAUSE.match(text, at)
         if match is None:
-            raise ValueError(f"{text[:80]!r} is no version specifier")
+            raise ValueError(f"{text[:80]!r} is not a valid version specifier")
         found.append(Clause(match[1], match[2]))
         at = match.end()
         if at < len(text):
             if text[at] != ",":
-                raise ValueError(f"{text[:80]!r} is no version specifier")
+                raise ValueError(f"{text[:80]!r} is not a valid version specifier")
             at += 1
     for clause in found:
         if clause.operator != "===":

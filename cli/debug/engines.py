@@ -13,7 +13,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.images.engines import EngineError, find
 from fpack.cli.option_table import ENGINES
 from fpack.store import processes
-from fpack.store.errors import did_you_mean, one_line
+from fpack.store.errors import did_you_mean, malformation, one_line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z")
 _ID = re.compile(r"[0-9a-f]{64}\Z")
@@ -141,7 +141,9 @@ def _container(engine: str, name: str, answer: bytes) -> RunningContainer:
         is_running, is_paused = state["Running"] is True, state.get("Paused") is True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(
-            f"The answer of {engine} about {name} cannot be read", where=f"{engine} inspect", why=one_line(str(error))
+            f"The answer of {engine} about {name} cannot be read",
+            where=f"{engine} inspect",
+            why=one_line(malformation(error)),
         ) from None
     if is_paused:
         raise UsageError(f"The container {found.name} is paused", hint=f"{engine} unpause {found.name}")

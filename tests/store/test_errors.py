@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.store.errors import FpackError, did_you_mean, similar
+from fpack.store.errors import FpackError, did_you_mean, malformation, similar
 
 KNOWN = ("postgres", "python", "static", "run-options", "runs")
 
@@ -56,3 +56,21 @@ def test_the_word_of_another_tool_is_known_if_it_has_a_field() -> None:
     assert did_you_mean("cmd", ["command", "env"]) == "did you mean `command`?"
     assert did_you_mean("nativeBuildInputs", ["tools"]) == "did you mean `tools`?"
     assert did_you_mean("cmd", ["env"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("version"), "'version' is missing or unknown"),
+        (KeyError("x" * 1000), f"'{'x' * 99} is missing or unknown"),
+        (TypeError("'int' object is not iterable"), "a value in it has another type than expected"),
+        (AttributeError("'str' object has no attribute 'get'"), "a value in it has another type than expected"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is not UTF-8"),
+        (RecursionError("maximum recursion depth exceeded"), "it is nested too deeply"),
+        (ValueError("its entries are not sorted"), "its entries are not sorted"),
+        (FpackError("The manifest is invalid"), "The manifest is invalid"),
+        (FpackError("The manifest is invalid", why="it is empty"), "it is empty"),
+    ],
+)
+def test_malformed_data_is_described_without_the_words_of_python(error: Exception, told: str) -> None:
+    assert malformation(error) == told

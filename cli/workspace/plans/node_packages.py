@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 
 from .package_answers import PackageAnswers, text_field
 from .project_files import file_text, relative
@@ -44,7 +44,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
             layout = _resolved(_members(directory, root), given, "dev" not in omit, answers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         where = relative(given["lock"] or project, root)
-        why = "a chain of dependencies is too long" if isinstance(error, RecursionError) else str(error)
+        why = "a chain of dependencies is too long" if isinstance(error, RecursionError) else malformation(error)
         raise NodeLockUnreadable("The packages of a Node project cannot be read", where=where, why=why) from None
     packages = _with_hashes([placed.package for placed in layout.packages], answers)
     return {

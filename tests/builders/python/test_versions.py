@@ -45,7 +45,7 @@ def test_a_pre_release_is_taken_only_if_it_is_named() -> None:
 
 @pytest.mark.parametrize("text", ["", "one", "1" * 300, "1..2", "1.0 beta"])
 def test_what_is_no_version(text: str) -> None:
-    with pytest.raises(ValueError, match="is no version"):
+    with pytest.raises(ValueError, match="is not a valid version"):
         parse(text)
 
 
