@@ -37,4 +37,4 @@ def parse_yaml(text: str, aliases: bool = False) -> Any:
     try:
         return yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"it is no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ValueError(f"it is not valid YAML: {' '.join(str(error).split())[:200]}") from None

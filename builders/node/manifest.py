@@ -54,7 +54,7 @@ def read_manifest(text: str) -> Manifest:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not a JSON object")
     return manifest_of(data)
 
 

@@ -90,17 +90,17 @@ class Platform(NamedTuple):
 def name_of(value: Any) -> str:
     """Return a valid name of a package; raise ValueError for any other value."""
     if not isinstance(value, str) or len(value) > 214 or not _NAME.match(value):
-        raise ValueError(f"{str(value)[:60]!r} is no name of a package")
+        raise ValueError(f"{str(value)[:60]!r} is not the name of a package")
     return value
 
 
 def path_of(value: Any) -> str:
     """Return a path within the project; raise ValueError for any other value."""
     if not isinstance(value, str) or len(value) > 4000:
-        raise ValueError("a path is expected")
+        raise ValueError(f"{str(value)[:80]!r} is not a path within the project")
     parts = [part for part in value.split("/") if part != "."]
     if value.startswith("/") or not all(_SEGMENT.match(part) for part in parts):
-        raise ValueError(f"{value[:80]!r} is no path within the project")
+        raise ValueError(f"{value[:80]!r} is not a path within the project")
     return "/".join(parts)
 
 

@@ -27,7 +27,7 @@ def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> Mo
     """
     data = strict_json.parse(text.encode())
     if not isinstance(data, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not a JSON object")
     if isinstance(data.get("packages"), dict):
         return _by_directory(data["packages"], platform, omit)
     found: list[NodePlacement] = []
@@ -41,7 +41,7 @@ def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozens
         if "node_modules/" not in where and not where.startswith("node_modules"):
             continue  # the project's own packages
         if not isinstance(entry, dict):
-            raise ValueError(f"the entry {where[:80]!r} is no object")
+            raise ValueError(f"the entry {where[:80]!r} is not an object")
         # `devOptional`: what both development and an optional package need.
         dev = bool(entry.get("dev") or (entry.get("devOptional") and "optional" in omit))
         if _omitted(entry, omit) or not suits(entry, platform) or entry.get("inBundle"):
@@ -66,7 +66,7 @@ def _nested(
         raise ValueError("it is nested too deeply")
     for name, entry in dependencies.items():
         if not isinstance(entry, dict):
-            raise ValueError(f"the entry {name[:80]!r} is no object")
+            raise ValueError(f"the entry {name[:80]!r} is not an object")
         if _omitted(entry, omit) or entry.get("bundled"):
             continue
         where = f"{prefix}node_modules/{name_of(name)}"
@@ -111,5 +111,5 @@ def digests(integrity: Any) -> tuple[str, str]:
             try:
                 sha1 = base64.b64decode(value, validate=True).hex()
             except binascii.Error:
-                raise ValueError(f"{word[:60]!r} is no integrity") from None
+                raise ValueError(f"{word[:60]!r} is not a valid integrity") from None
     return " ".join(strong), sha1

@@ -17,7 +17,9 @@ def read_pnpm_lock(text: str, platform: Platform) -> Graph:
     data = table(parse_yaml(text))
     version = float(re.match(r"\d+(?:\.\d+)?|", str(data.get("lockfileVersion", "")))[0] or 0)  # type: ignore[index]
     if not 5 <= version < 10:
-        raise ValueError(f"its version {str(data.get('lockfileVersion'))[:20]!r} is not supported; 5 to 9 are")
+        raise ValueError(
+            f"its lockfileVersion is {str(data.get('lockfileVersion', 'missing'))[:20]}; fpack reads 5 to 9"
+        )
     described, snapshots = table(data.get("packages")), table(data.get("snapshots"))
     nodes: dict[str, ModuleNode] = {}
     left_out = set()
@@ -31,7 +33,8 @@ def read_pnpm_lock(text: str, platform: Platform) -> Graph:
         integrity, sha1 = digests(resolution.get("integrity", ""))
         url = str(resolution.get("tarball", ""))
         if not integrity and not sha1 and not url.startswith("http"):
-            raise ValueError(f"{name} is locked from {str(resolution)[:80]}, without a hash")
+            where = str(resolution.get("repo") or resolution.get("directory") or url or "nowhere")
+            raise ValueError(f"{name} is locked from {where[:80]}, without a hash")
         uses = {**table(entry.get("dependencies")), **table(entry.get("optionalDependencies"))}
         nodes[key] = ModuleNode(
             NodePackage(name, number, url, integrity, sha1),
@@ -92,5 +95,5 @@ def _identity(key: str, entry: Mapping[str, Any]) -> tuple[str, str]:
     plain = _bare(key.lstrip("/"))
     match = re.fullmatch(r"((?:@[^/@]+/)?[^/@]+)[@/](\d[^/_]*)(?:_.*)?", plain)
     if match is None:
-        raise ValueError(f"{key[:80]} is locked from elsewhere than a registry")
+        raise ValueError(f"{key[:80]} is not locked from a registry")
     return name_of(match[1]), match[2]

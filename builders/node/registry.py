@@ -163,7 +163,7 @@ class Registry:
         try:
             data = table(json.loads(body))
         except (ValueError, RecursionError):
-            raise RegistryError(f"The registry's answer for {name} is no JSON", where=url) from None
+            raise RegistryError(f"The registry's answer for {name} is not valid JSON", where=url) from None
         return Packument(name, texts(data.get("dist-tags")), table(data.get("versions")))
 
 

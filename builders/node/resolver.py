@@ -70,7 +70,10 @@ def resolve(
                     roots[member.path][2][name] = own[name]
                 elif read_spec(name, text).kind == "workspace":
                     raise UnresolvableModule(
-                        f"{name} is no package of the workspace", where=f"{member.path}/package.json".lstrip("/")
+                        f"The workspace has no package {name}",
+                        where=f"{member.path}/package.json".lstrip("/"),
+                        why=f"the dependency is {text[:80]!r}",
+                        hint="add its directory to the workspace, or use a release of a registry",
                     )
                 else:
                     owner = f"{'dev' if is_dev else 'run'} {member.path}"
@@ -88,7 +91,8 @@ def resolve(
                     continue
                 raise UnresolvableModule(
                     f"{edge.name} is required from {spec.wanted[:80]}",
-                    why="files and repositories have no hash, so that they cannot be fetched",
+                    where=_name_of(edge.owner),
+                    why="files and repositories have no hash, so they cannot be fetched",
                     hint="use a release of a registry",
                 )
             known = chosen.setdefault(spec.name, {})
@@ -96,10 +100,11 @@ def resolve(
             if release is None:
                 try:
                     release = _pick(spec, registry.packument(spec.name), platform, (preferred or {}).get(spec.name, ()))
-                except (RegistryError, UnresolvableModule):
+                except (RegistryError, UnresolvableModule) as error:
                     if edge.optional or edge.peer:
                         continue
-                    raise
+                    needed = f"{_name_of(edge.owner)} requires it"
+                    raise error.with_(why=f"{needed}; {error.why}" if error.why else needed) from None
             if edge.optional and not suits(release.entry, platform):
                 continue
             key = f"{release.package.name}@{release.package.version}"
@@ -129,6 +134,12 @@ def resolve(
     if own:
         importers.append(Importer("", {}, {}, dict(own)))
     return Graph(nodes, importers)
+
+
+def _name_of(owner: str) -> str:
+    """Return the owner of a dependency for a message: a package with its version, or a package.json of the project."""
+    kind, separator, path = owner.partition(" ")
+    return f"{path}/package.json".lstrip("/") if separator and kind in ("run", "dev") else owner
 
 
 def _note(
@@ -169,7 +180,9 @@ def _pick(spec: DependencySpec, packument: Packument, platform: Platform, prefer
         raise UnresolvableModule(
             f"No version of {spec.name} satisfies {spec.wanted[:80]!r}",
             where=spec.name,
-            why=f"there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}",
+            why=f"there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}"
+            if known
+            else "it has no versions",
         )
 
     def rank(version: str) -> tuple[bool, bool, bool, bool, object]:

@@ -39,7 +39,7 @@ def _parse_classic(text: str) -> dict[str, dict[str, Any]]:
         indent = len(line) - len(line.lstrip())
         if indent == 0:
             if not line.endswith(":"):
-                raise ValueError(f"line {number} is no entry")
+                raise ValueError(f"line {number} is not an entry")
             entry = {}
             for pattern in _patterns(line, number):
                 found[pattern] = entry

@@ -134,11 +134,12 @@ def test_development_is_apart() -> None:
 @pytest.mark.parametrize(
     ("required", "why"),
     [
-        ({"a": "^9"}, "No version of a"),
-        ({"a": "user/a"}, "is required from"),
-        ({"x": "workspace:*"}, "no package of the"),
+        ({"a": "^9"}, "No version of a satisfies '.9' .a. package.json requires it; there are 1.0.0"),
+        ({"a": "user/a"}, "a is required from user/a .package.json."),
+        ({"b": "1"}, "No version of c satisfies '2' .c. b@1.0.0 requires it; it has no versions"),
+        ({"x": "workspace:*"}, "The workspace has no package x"),
     ],
 )
 def test_what_cannot_be_resolved(required: dict[str, str], why: str) -> None:
     with pytest.raises(UnresolvableModule, match=why):
-        _places({"a": {"1.0.0": {}}}, _top(required))
+        _places({"a": {"1.0.0": {}}, "b": {"1.0.0": {"dependencies": {"c": "2"}}}, "c": {"new": {}}}, _top(required))
