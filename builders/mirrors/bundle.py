@@ -187,7 +187,8 @@ class BundleRepository:
         if member is None:
             raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
         if member.size != entry.size:
-            raise Corrupt("A blob differs from its size", where=self.name, why=f"{entry.digest}: {member.size} bytes")
+            why = f"{entry.digest} has {member.size} bytes instead of {entry.size}"
+            raise Corrupt("A blob differs from its size", where=self.name, why=why)
         yield from stored_pieces(self._open().fileno(), member.offset, entry, offset, length, self.name)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:

@@ -171,7 +171,8 @@ class MirrorChecker:
         for (release_name, arch), names in sorted(wanted.items()):
             why = f"no signed index of {release_name} for {arch} in the mirror lists this version with its digest"
             found = [f"{name} {version}" for name, version in sorted(names)]
-            shown = found[:MAX_SHOWN] + ([f"{len(found) - MAX_SHOWN} more packages"] if len(found) > MAX_SHOWN else [])
+            more = len(found) - MAX_SHOWN
+            shown = found[:MAX_SHOWN] + ([f"{more} more package{'' if more == 1 else 's'}"] if more > 0 else [])
             problems += [MirrorProblem(kept.identity, "unsigned", name, why) for name in shown]
         return signed, problems
 

@@ -48,7 +48,7 @@ def collect(
     say: Callable[[str], None],
     marked: Marking = lambda repository: contextlib.nullcontext(_nothing),
 ) -> CollectedLocks:
-    """Delete kept locks. say: tells which one is left, since another tag names it.
+    """Delete kept locks. say: tells which one is not deleted, since another tag names it.
 
     marked: marks a bucket while files are deleted.
     """
@@ -61,7 +61,7 @@ def collect(
         if stored is None:
             continue
         if (tag := named.get(stored.manifest.digest)) is not None:
-            say(f"lock {identity[:12]} is left, since the tag {tag} names it")
+            say(f"lock {identity[:12]} is not deleted, since the tag {tag} names it")
             continue
         dropped.append(stored)
     own = {name for stored in dropped for name in (lock_tag(stored.identity), *use_tags(tags, stored.identity))}

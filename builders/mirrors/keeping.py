@@ -123,7 +123,9 @@ def keep(
             sent = [file.size for file, is_new in written if is_new]
             return KeepResult(entry.digest, False, lock.number, lock.size, len(sent), sum(sent))
     raise RepositoryError(
-        "Files disappear from the mirror while a lock is kept", where=repository.name, hint="end other commands first"
+        "Files disappear from the mirror while a lock is kept",
+        where=repository.name,
+        hint="wait until no other command, such as fpack mirror gc, deletes files there, and keep the lock again",
     )
 
 

@@ -186,14 +186,16 @@ def read_config(repository: Repository, stored: StoredLock) -> KeptLock:
         raise Corrupt(
             "The format of a kept lock is unknown",
             where=repository.name,
-            why=f"format {value.get('format')!r}"[:60],
-            hint="a later version of fpack may have written it",
+            why=f"its format is {str(value.get('format'))[:40]!r}; a later version of fpack may have written it",
+            hint="update fpack",
         )
     identity, lock, files = value.get("identity"), value.get("lock"), value.get("files")
     if not isinstance(identity, str) or not _ID.match(identity) or not isinstance(lock, str) or not _is_unicode(lock):
         raise Corrupt("The config of a kept lock is not valid", where=repository.name)
-    if not isinstance(files, list) or len(files) > MAX_FILES:
+    if not isinstance(files, list):
         raise Corrupt("The config of a kept lock lists no files", where=repository.name)
+    if len(files) > MAX_FILES:
+        raise Corrupt("A kept lock has too many files", where=repository.name, why=f"the limit is {MAX_FILES}")
     missing = value.get("missing", [])
     names = tuple(text for text in missing if isinstance(text, str)) if isinstance(missing, list) else ()
     kept = tuple(_file(item, repository.name) for item in files)
@@ -215,10 +217,15 @@ def read_all(repository: Repository, entry: BlobEntry) -> bytes:
     for chunk in repository.read_blob(entry):
         data += chunk
         if len(data) > entry.size:
-            raise Corrupt("A blob is larger than its size", where=repository.name, why=entry.digest)
+            raise Corrupt("A blob differs from its size", where=repository.name, why=_more(entry))
     if digest_of(data) != entry.digest:
         raise Corrupt("A blob differs from its digest", where=repository.name, why=entry.digest)
     return bytes(data)
+
+
+def _more(entry: BlobEntry) -> str:
+    """Return the reason of an error about a blob of which more was sent than its descriptor says."""
+    return f"{entry.digest} has more than {entry.size} bytes"
 
 
 def _file(item: Any, where: str) -> KeptFile:

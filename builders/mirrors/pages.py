@@ -86,7 +86,7 @@ def check_number(files: int) -> None:
     if files > MAX_FILES:
         raise RepositoryError(
             "The lock pins too many files", why=f"{files} files; the limit is {MAX_FILES}",
-            hint="keep the locks of parts of the project",
+            hint="divide the project, and keep the lock of each part",
         )  # fmt: skip
 
 

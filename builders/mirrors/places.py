@@ -192,7 +192,9 @@ class PlaceOffer(NamedTuple):
         for piece in pieces:
             done += len(piece)
             if done > entry.size:
-                raise Corrupt("A blob is larger than its size", where=self.where)
+                raise Corrupt(
+                    "A blob differs from its size", where=self.where, why=f"it has more than {entry.size} bytes"
+                )
             if piece:
                 yield piece
 

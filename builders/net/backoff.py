@@ -39,7 +39,8 @@ class HostBackoff:
             pause = max(min(PAUSE * 2 ** (count - 1), MAX_PAUSE), min(asked or 0.0, MAX_PAUSE))
             self._until[host] = self._clock() + pause
         if count == 1:
-            self._say(f"warning: {host} is asked last for now: {error.what.lower()} ({error.why})")
+            why = f" ({error.why})" if error.why else ""
+            self._say(f"warning: {host} is asked last for now: {error.what[:1].lower()}{error.what[1:]}{why}")
 
 
 def _host(url: str) -> str:

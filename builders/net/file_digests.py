@@ -37,7 +37,7 @@ def file_digests(
     files: URL: its SHA-1, or "" if it is unknown. urls: maps a URL to those to download from.
     """
     if len(files) > MAX_FILES:
-        raise DigestDiffers("A lock names too many files", why=f"{len(files)}; the limit is {MAX_FILES}")
+        raise DigestDiffers("A lock names too many files", why=f"it names {len(files)}; the limit is {MAX_FILES}")
     with tempfile.TemporaryDirectory(prefix="fpack-") as scratch:
 
         def digest(item: tuple[int, tuple[str, str]]) -> tuple[str, str]:

@@ -73,7 +73,9 @@ def download_kept(
                         check()
                         done += len(chunk)
                         if done > limit:
-                            raise WrongContent("The file is too large", where=offer.where, why=f"over {limit} bytes")
+                            raise WrongContent(
+                                "The file is too large", where=offer.where, why=f"the limit is {limit} bytes"
+                            )
                         file.write(chunk)
                 if not accepts(path):
                     raise WrongContent("The mirror sent a different file than expected", where=offer.where)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from .errors import BadUrl, split_url
+from .errors import BadUrl, shown, split_url
 
 
 class Origins:
@@ -36,8 +36,10 @@ class Origins:
             return self._expand(url)
         if url in self._admitted:
             return [url]
-        if parts.netloc not in ("", "localhost") or "\0" in unquote(parts.path):
-            raise BadUrl("The file URL does not name a file on this machine", where=url)
+        if parts.netloc not in ("", "localhost"):
+            raise BadUrl("The file URL names another machine", where=shown(url))
+        if "\0" in unquote(parts.path):
+            raise BadUrl("The file URL does not name a file on this machine", where=shown(url))
         # npm lock files contain relative paths.
         path = os.path.normpath(os.path.join(self._project or "/", unquote(parts.path)))
         if self._project is not None:

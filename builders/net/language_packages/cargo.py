@@ -87,7 +87,9 @@ class Cargo:
             if not isinstance(template, str) or not re.match(r"(https?|file)://", template):
                 raise HttpError("The registry of a crate has no download URL", where=where, hint=_HINT)
             if is_local(template) and not is_local(index):
-                raise BadUrl("A registry sends its clients to their own files", where=where, why=template[:200])
+                raise BadUrl(
+                    "The download URL of a registry names files of this machine", where=where, why=template[:200]
+                )
             self._templates[index] = template
         return self._templates[index]
 

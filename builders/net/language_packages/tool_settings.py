@@ -73,7 +73,7 @@ def go_proxies(module: str, defaults: str) -> GoProxies:
     settings = {**variables_of(defaults), **own}
     private = settings.get("GONOPROXY") or settings.get("GOPRIVATE") or ""
     if is_private(module, private):
-        return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes only from its own repository")
+        return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so the module comes only from its own repository")
     found = proxies_of(settings.get("GOPROXY", ""))
     if "GOPROXY" in own:
         return found

@@ -29,11 +29,13 @@ class RequestLogin:
     def __init__(self, auth: Mapping[str, Any], secrets: SecretFile) -> None:
         form, name, secret = (auth.get(field) for field in ("form", "name", "secret"))
         if form not in ("bearer", "basic", "header") or not isinstance(name, str) or not isinstance(secret, str):
-            raise BadLogin("The `auth` of a fetch is invalid")
+            raise BadLogin("The `auth` of a fetch is invalid", why="it lacks its form, a name or a secret")
         if form == "header" and (not _HEADER.match(name) or name.lower() in _REFUSED):
             raise BadLogin("The `auth` of a fetch is invalid", why=f"{name!r} is not a header for a secret")
         if form == "basic" and (":" in name or not name.isprintable()):
-            raise BadLogin("The `auth` of a fetch is invalid", why="a user has no colon and no control character")
+            raise BadLogin(
+                "The `auth` of a fetch is invalid", why="a user name must not have a colon or a control character"
+            )
         self._form, self._name, self._secret = form, name, secret
         self._secrets = secrets
 

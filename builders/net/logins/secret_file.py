@@ -57,15 +57,15 @@ class SecretFile:
         if not isinstance(table, dict):
             raise NoSecret(
                 f"There is no secret {name} on this machine", where=where,
-                hint=f'write to {self.path}: [{name}], hosts = ["{host}"], and value, env or file',
+                hint=f'write to {self.path}: [{name}], hosts = ["{host}"], and one of value, env and file',
             )  # fmt: skip
         if url.scheme != "https" and host not in LOOPBACK:
             raise NoSecret(f"The secret {name} is sent by HTTPS only", where=where)
         if (host, url.port or PORTS.get(url.scheme)) not in self._hosts(name, table):
             raise NoSecret(
                 f"The secret {name} is not for this server", where=where,
-                why=f"its hosts in {self.path} do not have it",
-                hint=f"add {url.netloc.rpartition('@')[2]} if it may be sent there",
+                why=f"its `hosts` in {self.path} do not name the server",
+                hint=f"add {url.netloc.rpartition('@')[2]} to them if the secret may be sent there",
             )  # fmt: skip
         return self._checked(name, self._found(name, table))
 
@@ -73,12 +73,14 @@ class SecretFile:
         """Return the hosts of a secret with their ports."""
         hosts = table.get("hosts")
         if not isinstance(hosts, list) or table.keys() - _FIELDS:
-            raise self._bad(name, "it has `hosts`, a list, and one of `value`, `env` and `file`")
+            raise self._bad(
+                name, "it needs `hosts`, a list, and one of `value`, `env` and `file`, and has no other field"
+            )
         found = set()
         for text in hosts:
             match = _HOST.match(text.lower()) if isinstance(text, str) else None
             if match is None:
-                raise self._bad(name, "its `hosts` are names, such as files.example or files.example:8443")
+                raise self._bad(name, "`hosts` must have names such as files.example or files.example:8443")
             found.add((match[1].strip("[]"), int(match[2] or PORTS["https"])))
         return found
 
@@ -87,17 +89,19 @@ class SecretFile:
         sources = [field for field in ("value", "env", "file") if field in table]
         source = table[sources[0]] if len(sources) == 1 else None
         if not isinstance(source, str):
-            raise self._bad(name, "it has one of `value`, `env` and `file`, a string")
+            raise self._bad(name, "it needs exactly one of `value`, `env` and `file`, as a string")
         if sources == ["value"]:
             return source
         if sources == ["env"]:
             found = self._environ.get(source)
             if found is None:
-                raise NoSecret(f"The secret {name} is not there", why=f"the variable {source} is not set")
+                raise NoSecret(
+                    f"The secret {name} has no value", where=self.path, why=f"the variable {source} is not set"
+                )
             return found
         path = os.path.expanduser(source)
         if not os.path.isabs(path):
-            raise self._bad(name, "its `file` is an absolute path")
+            raise self._bad(name, "`file` must be an absolute path")
         return self._content(path, MAX_VALUE)
 
     def _checked(self, name: str, text: str) -> str:

@@ -184,7 +184,8 @@ def test_a_file_outside_of_the_project_is_refused(store: Store, files: Path, way
     (files / "link").symlink_to("../mine")
     (files / "above").symlink_to("..")
     error = fails(store, OUTSIDE[way](files), project=files)
-    assert "outside the project" in error or "not name a file on this machine" in error
+    reasons = {"another machine": "names another machine", "NUL": "not name a file on this machine"}
+    assert reasons.get(way, "outside the project") in error
 
 
 def test_a_file_without_a_project_is_refused(store: Store, files: Path) -> None:

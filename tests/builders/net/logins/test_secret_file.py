@@ -54,7 +54,7 @@ def test_a_secret_comes_from_a_variable_or_a_file(tmp_path: Path) -> None:
         ("[TOKEN]\nhosts = ['files.example']\nvalue = 's3cret'\nenv = 'X'\n", "not usable"),
         ("[TOKEN]\nhosts = ['*']\nvalue = 's3cret'\n", "not usable"),
         ("[TOKEN]\nhosts = ['files.example']\nvalue = \"s3cret\\r\\nHost: evil\"\n", "not usable"),
-        ("[TOKEN]\nhosts = ['files.example']\nenv = 'ABSENT'\n", "not there"),
+        ("[TOKEN]\nhosts = ['files.example']\nenv = 'ABSENT'\n", "has no value"),
     ],
 )  # fmt: skip
 def test_a_secret_that_cannot_be_used_is_an_error_without_it(tmp_path: Path, text: str, what: str) -> None:
