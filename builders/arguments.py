@@ -36,7 +36,7 @@ def read(record: type[T], args: Mapping[str, Value]) -> T:
             except _Mismatch as error:
                 raise BuildError(f"The argument {name!r} of a derivation is invalid", why=str(error)) from None
         elif name not in defaults:
-            raise BuildError(f"A derivation has no argument {name!r}")
+            raise BuildError(f"The argument {name!r} of a derivation is missing")
     return record(**found)
 
 
@@ -90,7 +90,16 @@ def _convert(value: Value, hint: Any) -> Any:
             return read(hint, value)
         except BuildError as error:
             raise _Mismatch(f"{error.what}: {error.why}" if error.why else error.what) from None
-    raise _Mismatch(f"it is {value!r:.100}, and should be {_NAMES.get(origin or hint, 'a record')}")
+    raise _Mismatch(f"it is {described(value)}, and should be {_NAMES.get(origin or hint, 'a record')}")
+
+
+def described(value: Value) -> str:
+    """Return an argument for a message: a short value as the language writes it, or the type of another one."""
+    if isinstance(value, str):
+        return f"{value!r:.100}"
+    if value is None or isinstance(value, int):
+        return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))
+    return "bytes" if isinstance(value, bytes) else "a record" if isinstance(value, Mapping) else "a list"
 
 
 def _plain(value: Any) -> Value:

@@ -30,7 +30,7 @@ class Import(NamedTuple):
 
 
 def imports(language: str, text: bytes, known: Callable[[str], bool] = lambda name: False) -> Iterator[Import]:
-    """Yield the modules that a file imports. known(name): a name need not be told, which saves time."""
+    """Yield the modules that a file imports. known(name): whether a name can be left out, which saves time."""
     reader = _READERS.get(language)
     for found in reader(text, known) if reader is not None else ():
         if not known(found.name):

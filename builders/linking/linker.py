@@ -310,9 +310,9 @@ class _Linker:
             ]
             if len(having) > 1:
                 raise BuildError(
-                    f"Two packages have {required.what}, which /{required.files[0]} of {required.package} needs",
+                    f"Several packages have {required.what}, which /{required.files[0]} of {required.package} needs",
                     where=required.package,
-                    why=f"{' and '.join(having)} have it, and {required.package} depends on neither directly",
+                    why=f"{' and '.join(having)} have it, and {required.package} depends directly on none of them",
                     hint="add the intended one to the requested packages",
                 )
             if having:
@@ -377,7 +377,7 @@ class _Linker:
             levels.append(rest)
         return levels or [[]]
 
-    # MissingFile files.
+    # Missing files.
 
     def _indispensable(self, left: Sequence[RequiredFile]) -> list[RequiredFile]:
         """Return the unmet requirements that are errors: requests by name, and needs of programs and libraries."""
@@ -400,10 +400,11 @@ class _Linker:
 
     def _error(self, required: RequiredFile) -> BuildError:
         if required.kind == ASKED:
+            number = len(self._depends)
             return BuildError(
                 f"{required.what} was requested, but no package of the closure has it",
                 where=required.what,
-                why=f"{len(self._depends)} packages were searched",
+                why=f"the closure has {number} package{'' if number == 1 else 's'}",
                 hint="correct the name, or add the package that has it",
             )
         chain: list[str] = []

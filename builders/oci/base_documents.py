@@ -108,7 +108,7 @@ def read_image(manifest: Descriptor, document: Mapping[str, Any], where: str) ->
         raise _bad("manifest", where, "it has no layers")
     if len(layers) > MAX_LAYERS:
         raise BuildError(
-            f"The base image has {len(layers)} layers", where=where, why=f"a base has at most {MAX_LAYERS}"
+            f"The base image has {len(layers)} layers", where=where, why=f"a base can have at most {MAX_LAYERS}"
         )
     found = []
     for layer in layers:
@@ -134,13 +134,13 @@ def read_config(
         raise BuildError(
             f"The base image is not for {spec.platform_name(arch)}",
             where=where,
-            why=f"it is for {text or 'no platform that it names'}",
+            why=f"it is for {text}" if text else "it does not say for which platform it is",
         )
     rootfs = document.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     good = isinstance(diff_ids, list) and all(isinstance(text, str) and _DIGEST.match(text) for text in diff_ids)
     if not good or len(diff_ids or ()) != len(layers):
-        raise _bad("configuration", where, f"it does not have a digest for each of the {len(layers)} layers")
+        raise _bad("configuration", where, "it does not have one digest for each layer in `diff_ids`")
     settings = document.get("config") or {}
     if not isinstance(settings, dict):
         raise _bad("configuration", where, "its settings are not a record")
@@ -154,7 +154,7 @@ def descriptor(value: Any, what: str, where: str) -> Descriptor:
     media_type, digest, size = fields
     good = isinstance(media_type, str) and isinstance(digest, str) and _DIGEST.match(digest) is not None
     if not good or size.__class__ is not int or not 0 <= size < 1 << 40:
-        raise _bad(what, where, f"it has the descriptor {value!r:.200}")
+        raise _bad(what, where, f"the descriptor {value!r:.200} is invalid")
     return Descriptor(str(media_type), str(digest), int(size))
 
 

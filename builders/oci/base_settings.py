@@ -117,5 +117,5 @@ def _health(theirs: Mapping[str, Any], base: BaseImage) -> Value:
 
 
 def _invalid(key: str, value: Value, base: BaseImage) -> BuildError:
-    why = f"{key} is {value!r:.100}"
+    why = f"its field {key} is invalid: {value!r:.100}"
     return BuildError("The configuration of the base image is invalid", where=base.args.name, why=why)

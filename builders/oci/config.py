@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from fpack.builders.arguments import described
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 from fpack.store.errors import did_you_mean
@@ -27,7 +28,7 @@ _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z")
 
 def check(config: Mapping[str, Value]) -> None:
     """Raise BuildError if a field is unknown."""
-    _known(config, _FIELDS, "the configuration")
+    _known(config, _FIELDS, "The configuration")
 
 
 def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: str | None) -> dict[str, Value]:
@@ -63,15 +64,15 @@ def strings(config: Mapping[str, Value], field: str) -> list[str] | None:
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
-        raise BuildError(f"The {field} of an image must be a list of strings", why=f"it is {value!r}")
+        raise BuildError(f"The {field} of an image must be a list of strings", why=f"it is {described(value)}")
     return list(value)
 
 
 def _known(value: Mapping[str, Value], fields: tuple[str, ...], where: str) -> None:
     for key in value:
         if key not in fields:
-            what, why = f"{where} has no field {key!r}".capitalize(), f"it has {', '.join(fields)}"
-            raise BuildError(what, why=why, hint=did_you_mean(key, fields))
+            why = f"its fields are {', '.join(fields)}"
+            raise BuildError(f"{where} has no field {key!r}", why=why, hint=did_you_mean(key, fields))
 
 
 def ports(value: Value) -> list[str]:
@@ -81,7 +82,8 @@ def ports(value: Value) -> list[str]:
     low, high = int(first), int(last or first)
     if not 1 <= low <= high <= 65535:
         raise BuildError(
-            f"{value!r} is not a port", why="a port is a number from 1 to 65535, or text like 53/udp or 8000-8010/tcp"
+            f"{described(value)} is not a port",
+            why="a port is a number from 1 to 65535, or text like 53/udp or 8000-8010/tcp",
         )
     return [f"{port}/{protocol or 'tcp'}" for port in range(low, high + 1)]
 
@@ -91,24 +93,24 @@ def _env(env: Mapping[str, Value]) -> list[str]:
         if not key or "=" in key or "\0" in key:
             raise BuildError(f"{key!r} cannot be the name of an environment variable")
         if not isinstance(value, str) or "\0" in value:
-            raise BuildError(f"The environment variable {key} must be a string", why=f"it is {value!r}")
+            raise BuildError(f"The environment variable {key} must be a string", why=f"it is {described(value)}")
     return [f"{key}={value}" for key, value in sorted({"PATH": PATH, **env}.items())]
 
 
 def _labels(labels: Mapping[str, Value]) -> dict[str, str]:
     for key, value in labels.items():
         if not key or not isinstance(value, str):
-            raise BuildError(f"The label {key!r} must be a string", why=f"it is {value!r}")
+            raise BuildError(f"The label {key!r} must be a string", why=f"it is {described(value)}")
     return dict(labels)
 
 
 def absolute(value: Value, what: str) -> str:
     """Return a path. Raise BuildError if it is not absolute and plain."""
     if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
-        raise BuildError(f"{what} is not an absolute path", why=f"it is {value!r}")
+        raise BuildError(f"{what} is not an absolute path", why=f"it is {described(value)}")
     clean = os.path.normpath("/" + value.lstrip("/"))
     if clean != value:
-        raise BuildError(f"{what} is not a plain path", why=f"it is {value!r}", hint=f"write {clean}")
+        raise BuildError(f"{what} is not a plain path", why=f"it is {described(value)}", hint=f"write {clean}")
     return value
 
 
@@ -120,14 +122,14 @@ def _signal(value: Value) -> str:
     if name in _SIGNALS or _REALTIME.match(name):
         return f"SIG{name}"
     hint = did_you_mean(f"SIG{name}", [f"SIG{known}" for known in _SIGNALS])
-    raise BuildError(f"There is no signal {value!r}", hint=hint or "write a name like SIGTERM, or a number")
+    raise BuildError(f"There is no signal {described(value)}", hint=hint or "write a name like SIGTERM, or a number")
 
 
 def _health(value: Value) -> dict[str, Value]:
     """Return the health check, which is Docker's extension of the OCI configuration. Durations are nanoseconds."""
     if not isinstance(value, Mapping):
-        raise BuildError("The health check of an image must be a record", why=f"it is {value!r}")
-    _known(value, _HEALTH, "a health check")
+        raise BuildError("The health check of an image must be a record", why=f"it is {described(value)}")
+    _known(value, _HEALTH, "A health check")
     command = value.get("command")
     if isinstance(command, str) and command:
         test = ["CMD-SHELL", command]
@@ -142,7 +144,7 @@ def _health(value: Value) -> dict[str, Value]:
     retries = value.get("retries")
     if retries is not None:
         if retries.__class__ is not int or retries < 1:
-            raise BuildError("The retries of a health check must be a number from 1", why=f"it is {retries!r}")
+            raise BuildError("The retries of a health check must be a number from 1", why=f"it is {described(retries)}")
         out["Retries"] = retries
     return out
 
@@ -155,5 +157,7 @@ def _nanoseconds(value: Value, field: str) -> int:
     hours, minutes, seconds, thousandths = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths
     if not total:
-        raise BuildError(f"{value!r} is not a duration", where=field, hint="write seconds, or text like 1m30s or 500ms")
+        raise BuildError(
+            f"{described(value)} is not a duration", where=field, hint="write seconds, or text like 1m30s or 500ms"
+        )
     return total * 10**6

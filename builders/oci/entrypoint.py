@@ -53,7 +53,7 @@ def check_program(program: str, path: str, view: ImageFs, built: Callable[[str],
         directories = [directory.strip("/") for directory in path.split(":") if directory.startswith("/")]
         if any(is_executable(view.resolve(f"{directory}/{program}")) for directory in directories):
             return
-        raise _absent(program, f"none of {path} has it", view, built)
+        raise _absent(program, f"no directory of its PATH has it: {path}", view, built)
     if not program.startswith("/"):
         return
     found = view.resolve(program)

@@ -135,6 +135,6 @@ def _error(foreign: Sequence[ProgramFile], arch: str) -> BuildError:
         f"{first.owner}: a program is for {' or '.join(names)}, and the image is for {arch}",
         where=some + more,
         why=f"no machine of {arch} runs it",
-        hint=f"take what is for {arch}, as by `platform.arch` in a URL; "
-        f'if it is meant, write foreign = ["{meant}"] in the container',
+        hint=f"use the file for {arch}, which `platform.arch` can select in a URL; "
+        f'if the program is meant to be there, write foreign = ["{meant}"] in the container',
     ).with_(field="foreign")

@@ -28,6 +28,7 @@ _CODE = {"-c", "-e", "--eval", "-p", "-r", "-n"}
 _CHECKED = {"python", "perl", "ruby", "node", "lua", "php"}
 _SEARCH = ("PYTHONPATH", "PERL5LIB", "RUBYLIB", "NODE_PATH", "LUA_PATH", "GEM_PATH", "GEM_HOME", "PYTHONHOME")
 _MOST = 2000  # files that are read
+_TITLES = {"node": "JavaScript", "php": "PHP"}  # of languages whose names differ in more than a capital
 
 
 def check_imports(
@@ -181,7 +182,8 @@ def _missing(language: Language, path: str, module: str) -> BuildError:
             "program is built"
         )
     return BuildError(
-        f"The image has a program in {language.name.capitalize()}, but not the module {top}, which it imports",
+        f"The image has a program in {_TITLES.get(language.name) or language.name.capitalize()}, but not the module "
+        f"{top}, which it imports",
         where=path,
         why=f"{path} imports {module}, and nothing in the image has this name",
         hint=f"{add}; `interpreted = false` turns this check off",

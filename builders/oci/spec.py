@@ -98,7 +98,7 @@ def full_name(name: str) -> str:
 def platform(arch: str) -> dict[str, Value]:
     """The os, architecture and variant of a Debian architecture."""
     if arch not in MACHINES:
-        raise BuildError(f"An image cannot be for {arch!r}", why=f"there are {', '.join(MACHINES)}")
+        raise BuildError(f"An image cannot be for {arch!r}", why=f"fpack supports {', '.join(MACHINES)}")
     machine = MACHINES[arch]
     return {"os": "linux", "architecture": machine.oci, **({"variant": machine.variant} if machine.variant else {})}
 

@@ -13,15 +13,18 @@ from fpack.store.canonical import Value
 from fpack.store.errors import did_you_mean
 
 MAX_LISTED = 20
+_MAX = 0xFFFFFFFE  # the largest number of a user or a group
 _USER = re.compile(r"[^\s:/]+(:[^\s:/]+)?\Z")
 
 
 def check_user(value: Value) -> str:
     """Return a user, as resolve_user takes it. Raise BuildError if it cannot be one in any image."""
     if not isinstance(value, str) or not _USER.match(value):
-        raise BuildError(f"{value!r} is not a user", hint="write a name, or numbers as uid or uid:gid")
+        raise BuildError(f"{value!r:.100} is not a user", hint="write a name, or numbers as uid or uid:gid")
     if too_large := [part for part in value.split(":") if part.isdecimal() and not _is_number(part)]:
-        raise BuildError(f"{value!r} is not a user", why=f"{too_large[0]} is larger than any number of a user")
+        raise BuildError(
+            f"{value!r:.100} is not a user", why=f"{too_large[0]:.40} is larger than {_MAX}, the largest number"
+        )
     return value
 
 
@@ -56,7 +59,7 @@ def resolve_user(
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 0xFFFFFFFE
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _MAX
 
 
 def _passwd(text: str) -> Iterable[tuple[str, int, int]]:
@@ -79,6 +82,6 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
     error = BuildError(
         f"The image has no {what} {name!r}",
         why=f"it has {shown}" if names else f"it has no {what}s",
-        hint=did_you_mean(name, names) or "give its number, or name it in the container's `users`",
+        hint=did_you_mean(name, names) or f"give its number, or add the {what} in the container's `users`",
     )
     return error.with_(field="user")

@@ -67,7 +67,7 @@ class LayerStack:
             raise _refused(path, "it occurs twice in one layer")
         self._weigh(0, len(entry.target))
         if len(entry.target) > MAX_TARGET or (entry.kind == SYMLINK and not entry.target):
-            raise _refused(path, "its target cannot exist")
+            raise _refused(path, "its target is empty or too long")
         if not name and entry.kind != DIRECTORY:
             raise _refused(path, "only a directory can be the root")
         self._added[name] = StackedFile(entry._replace(path=name), content)
@@ -136,7 +136,7 @@ class LayerStack:
         self._text += text
         if self._count > MAX_ENTRIES or self._text > MAX_TEXT:
             why = f"the limits are {MAX_ENTRIES} entries and {MAX_TEXT} bytes of paths"
-            raise LayerError("The image has too many entries", why=why)
+            raise LayerError("The image has too many entries, or their paths are too long", why=why)
 
     def _hide(self, path: bytes) -> None:
         above, _, name = path.rpartition(b"/")
@@ -147,7 +147,7 @@ class LayerStack:
         else:
             hidden = name.removeprefix(PREFIX)
             if hidden in (b".", b".."):
-                raise _refused(path, "it is a whiteout of no file")
+                raise _refused(path, "it is a whiteout that names no file")
             self._hidden[os.fsdecode(above + b"/" + hidden if above else hidden)] = False
 
     def _find(self, path: str) -> _StackNode | None:

@@ -262,7 +262,7 @@ class TestEntrypoint:
             ("/usr/bin", "a directory"),
             ("/usr/bin/loop", "no program"),
             ("/usr/bin/../../../nowhere", "no program"),
-            ("nginx", "none of /usr"),
+            ("nginx", "no directory of its PATH has it: /usr"),
             ("", "empty string"),
         ],
     )

@@ -199,7 +199,7 @@ def test_invalid_arguments_are_errors_of_the_derivation(kind: str, tmp_path: Pat
     ("args", "why"),
     [
         ({"text": 5}, "it is 5, and should be a string"),
-        ({"text": None}, "it is None, and should be a string"),
+        ({"text": None}, "it is null, and should be a string"),
         ({"text": "x", "executable": 1}, "it is 1, and should be true or false"),
     ],
 )

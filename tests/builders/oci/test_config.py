@@ -60,7 +60,7 @@ def test_a_full_one() -> None:
         ({"env": {"A": "x\0"}}, "variable A must be a string"),
         ({"ports": [0]}, "0 is not a port"),
         ({"ports": [65536]}, "65536 is not a port"),
-        ({"ports": [True]}, "True is not a port"),
+        ({"ports": [True]}, "true is not a port"),
         ({"ports": ["80/http"]}, "'80/http' is not a port"),
         ({"ports": ["90-80"]}, "'90-80' is not a port"),
         ({"volumes": ["data"]}, "volume is not an absolute path"),
