@@ -42,7 +42,7 @@ def compare(
     entries: Iterable[Entries],
     check: Callable[[], None] = lambda: None,
 ) -> BaseManifest:
-    """Return what the own manifest of a base says. Raise ManifestError, with the reason, if the base is another image.
+    """Return what the manifest of a base says. Raise ManifestError, with the reason, if the base is another image.
 
     reader: an unused one. blob: of the manifest. layers: of the base. entries: of each layer, as they were read.
     check: called at times, to cancel.
@@ -55,7 +55,7 @@ def compare(
     ]:
         raise ManifestError("", why="its layers are not those of the base")
     if _depth(head) > MAX_DEPTH:
-        raise ManifestError("", why=f"it is about a base of more than {MAX_DEPTH} bases")
+        raise ManifestError("", why=f"the image stands on more than {MAX_DEPTH} bases")
     if len(canonical.encode(head_value(head))) > MAX_RECORD // 2:
         raise ManifestError("", why="it is too large to be in another manifest")
     listed = {(origin.package, origin.version) for origin in all_paths(head)} | set(_databases(head))
@@ -99,7 +99,7 @@ def _compare_entries(stated: Sequence[ManifestEntry], found: Entries) -> None:
         lone = one or other if one is None or other is None else None
         if one != other and not (lone and lone[0] == DIRECTORY):
             shown = path.decode(errors="backslashreplace")
-            raise ManifestError("", why=f"/{shown:.200} of a layer is not what it says")
+            raise ManifestError("", why=f"it does not describe /{shown:.200} as the layer has it")
 
 
 def _facts(entry: ManifestEntry) -> tuple[object, ...]:

@@ -116,7 +116,12 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
     record, config, manifest = read_record(task.tree(image))
     if any("excluded" not in layer for layer in record["layers"]):
         why = "an older fpack built it, which recorded less about layers"
-        raise BuildError("The image in the store has no manifest", where=str(image), why=why, hint="run fpack gc")
+        raise BuildError(
+            "The image in the store has no manifest",
+            where=str(image),
+            why=why,
+            hint="run fpack gc, and then the command again",
+        )
     slices: list[_Slice] = []
     searched: list[str] = []
     configured = False

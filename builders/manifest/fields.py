@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fpack.light_typing import Any
 from fpack.store.canonical import Value
-from fpack.store.errors import InvalidName
+from fpack.store.errors import InvalidName, one_line
 from fpack.store.path import parse
 
 from .format import BYTES, Blob, ManifestError, name_value
@@ -30,8 +30,8 @@ class Fields:
         wanted = set(names)
         if not isinstance(value, dict) or value.keys() != wanted:
             known = value.keys() if isinstance(value, dict) else set()
-            difference = ", ".join(sorted(wanted ^ set(known)))
-            raise ManifestError("", why=f"{what} has missing or unknown fields ({difference})")
+            difference = ", ".join(sorted(map(one_line, wanted ^ set(known))))
+            raise ManifestError("", why=f"{what} has missing or unknown fields ({difference:.200})")
         self._value: dict[str, Any] = value
 
     def text(self, name: str) -> str:
@@ -106,7 +106,7 @@ class Fields:
         return parse_blob(self._value[name], name)
 
     def bad(self, name: str) -> ManifestError:
-        return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
+        return ManifestError("", why=f"the field {name} of {self._what} is invalid: {str(self._value[name])[:80]!r}")
 
 
 def is_store_path(text: str) -> bool:

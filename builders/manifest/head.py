@@ -77,7 +77,7 @@ def parse_head(value: Value, below: int = MAX_DEPTH) -> Head:
     number = value.get("format") if isinstance(value, dict) else None
     if not isinstance(value, dict) or number.__class__ is not int or number not in FORMATS:
         formats = " and ".join(map(str, FORMATS))
-        raise ManifestError("", why=f"its format is {number!r:.40}, and this fpack reads only {formats}")
+        raise ManifestError("", why=f"its format is {str(number)[:40]!r}, and this fpack reads only {formats}")
     fields = ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations")
     top = Fields(
         value,
@@ -157,7 +157,7 @@ def _base(value: Value, layers: int, below: int) -> BaseRecord:
 def _base_manifest(value: Value, layers: int, below: int) -> BaseManifest:
     """Read what the own manifest of a base says. layers: the number of the base's layers. below: as in `parse_head`."""
     if below == 0:
-        raise ManifestError("", why=f"it is about a base of more than {MAX_DEPTH} bases")
+        raise ManifestError("", why=f"the image stands on more than {MAX_DEPTH} bases")
     fields = Fields(value, "the manifest of the base", BaseManifest._fields)
     head = parse_head(fields.record("head"), below - 1)
     owners = fields.items("owners")
@@ -202,7 +202,7 @@ def _meta(top: Fields, known: set[str]) -> tuple[PathMeta, ...]:
     image = top.record("image").get("path")
     found = []
     for item in top.items("meta"):
-        fields = Fields(item, "what a package says", PathMeta._fields)
+        fields = Fields(item, "an entry of `meta`", PathMeta._fields)
         maintainers = fields.items("maintainers")
         if not all(isinstance(text, str) and _STATED.match(text) for text in maintainers):
             raise fields.bad("maintainers")
@@ -213,7 +213,7 @@ def _meta(top: Fields, known: set[str]) -> tuple[PathMeta, ...]:
         if meta.path != image and meta.path not in known:
             raise fields.bad("path")
     if not found or [meta.path for meta in found] != sorted({meta.path for meta in found}):
-        raise ManifestError("", why="what its packages say of themselves is not sorted")
+        raise ManifestError("", why="the entries of `meta` are not sorted")
     return tuple(found)
 
 
@@ -302,7 +302,7 @@ def _path_origin(value: Value, number: int) -> PathOrigin:
 def _reason(value: Value) -> PackageReason:
     found: PackageReason = _record(PackageReason, value, "a reason", kind=partial(Fields.matching, pattern=RULE))
     if found.by and not PACKAGE.match(found.by):
-        raise ManifestError("", why=f"{found.by[:80]!r} brought a package in, and is none")
+        raise ManifestError("", why=f"a reason names {found.by[:80]!r}, which is not a package")
     return found
 
 

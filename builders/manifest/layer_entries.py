@@ -64,7 +64,7 @@ def contents(
     without_table: list[tuple[CheckedTree, list[TarEntry]]] = []
     for number, (path, prefix, exclude, modes) in enumerate(parts_given):
         tree = trees(path)
-        label, remedy = path.base, f"leave it out of the build of {path.name}"
+        label, remedy = path.name, f"leave it out of the build of {path.name}"
         if prefix:
             if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
                 raise BuildError(f"{prefix!r} is not a valid prefix for a part of a layer", where=str(path))

@@ -159,9 +159,9 @@ def parse_entry(value: Value, parts: int, number: int) -> ManifestEntry:
         raise ManifestError("", why="an entry has missing or unknown fields")
     path, kind, mode, uid, gid, size, blake3, sha256, target, part = value[:10]
     if not isinstance(path, bytes) or not is_path(path):
-        raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
+        raise ManifestError("", why=f"{_shown(path)} cannot be the path of an entry")
     if is_whiteout(path):
-        raise ManifestError("", why=f"{str(path)[:80]} is a whiteout, which deletes files of other layers")
+        raise ManifestError("", why=f"{_shown(path)} is a whiteout, which deletes files of other layers")
     hashed = kind == FILE
     good = (
         kind in (FILE, DIRECTORY, SYMLINK)
@@ -175,7 +175,7 @@ def parse_entry(value: Value, parts: int, number: int) -> ManifestEntry:
     )
     origin = _origin(value[10]) if number > 1 else None
     if not good or (origin is not None and part is None):
-        raise ManifestError("", why=f"the entry of /{path.decode('utf-8', 'replace')} is inconsistent")
+        raise ManifestError("", why=f"the entry of {_shown(path)} is inconsistent")
     return ManifestEntry(path, kind, mode, uid, gid, size, blake3, sha256, target, part, origin)
 
 
@@ -189,4 +189,9 @@ def _origin(value: Value) -> Origin | None:
             sha256 = value[3]
             if isinstance(sha256, bytes) and len(sha256) == 32:
                 return Origin(CONFIGURED, "", value[1], value[2], sha256)
-    raise ManifestError("", why=f"an entry has the origin {str(value)[:80]}")
+    raise ManifestError("", why=f"an entry has an invalid origin: {str(value)[:80]}")
+
+
+def _shown(path: object) -> str:
+    """Return the path of an entry for a message; any other value as text. A path may have 16 kilobytes."""
+    return "/" + path.decode(errors="backslashreplace")[:200] if isinstance(path, bytes) else repr(path)[:80]

@@ -113,11 +113,11 @@ def test_bases_are_nested_to_a_limit() -> None:
     assert parse_head(head_value(nested(MAX_DEPTH))) == nested(MAX_DEPTH)
     with pytest.raises(ManifestError) as error:
         parse_head(head_value(nested(MAX_DEPTH + 1)))
-    assert error.value.why == f"it is about a base of more than {MAX_DEPTH} bases"
+    assert error.value.why == f"the image stands on more than {MAX_DEPTH} bases"
     compare(nested(MAX_DEPTH - 1))
     with pytest.raises(ManifestError) as error:
         compare(nested(MAX_DEPTH))
-    assert error.value.why == f"it is about a base of more than {MAX_DEPTH} bases"
+    assert error.value.why == f"the image stands on more than {MAX_DEPTH} bases"
 
 
 class _Counted(str):

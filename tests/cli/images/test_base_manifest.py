@@ -122,7 +122,7 @@ def _without_a_package(values: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("lie", "why"),
     [
-        (_other_content, "/usr/bin/hello of a layer is not what it says"),
+        (_other_content, "it does not describe /usr/bin/hello as the layer has it"),
         (_other_layers, "its layers are not those of the base"),
         (_without_a_package, "it lacks the package hello 2.10-3 of the base's database"),
     ],
