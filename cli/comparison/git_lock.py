@@ -14,6 +14,7 @@ from fpack.store.errors import FpackError, printable
 
 LOCK_FILE = "fpack.lock"
 _PREFIX = "git:"
+_HINT = "write it as git:HEAD~1 or main:path/fpack.lock"
 
 
 def is_commit(text: str) -> bool:
@@ -26,10 +27,10 @@ def read(text: str, directory: Path) -> Lock:
     """Return the lock that `text` names, in the repository of `directory`. In `git:REV` it is that of `directory`."""
     revision, colon, path = text.removeprefix(_PREFIX).partition(":")
     if not revision or "\0" in text or "\n" in text:
-        raise UsageError(f"{text!r} names no commit", hint="write it as git:HEAD~1 or main:path/fpack.lock")
+        raise UsageError(f"{text!r} names no commit", hint=_HINT)
     top = git.repository(directory)
     if top is None:
-        raise _unknown(text, directory, "the directory is in no git repository")
+        raise UsageError(f"{text!r} has no lock", where=str(directory), why=git.NO_REPOSITORY)
     if not colon:
         path = os.path.relpath(Path(os.path.realpath(directory), LOCK_FILE), top)
     try:
@@ -61,5 +62,5 @@ def _unknown(text: str, top: Path, why: str = "") -> UsageError:
         f"{text!r} has no lock",
         where=str(top),
         why=why or f"there is no such commit, or no {LOCK_FILE} in it",
-        hint="write it as git:HEAD~1 or main:path/fpack.lock",
+        hint=_HINT,
     )

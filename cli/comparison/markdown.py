@@ -117,7 +117,7 @@ def _changelog(item: SourceChangelog) -> str:
         line for entry in item.entries for line in (f"{entry.version} {entry.urgency} {entry.date}", *entry.lines, "")
     ]
     shown = [f"    {_line(line)[:MAX_CELL]}".rstrip() for line in body[:MAX_LINES]]
-    more = f"\nand {len(body) - MAX_LINES} more lines\n" if len(body) > MAX_LINES else ""
+    more = f"\nand {counted(len(body) - MAX_LINES, 'more line')}\n" if len(body) > MAX_LINES else ""
     return f"<details><summary>{title}</summary>\n\n" + "\n".join(shown) + f"\n{more}\n</details>\n\n"
 
 

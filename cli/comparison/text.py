@@ -142,7 +142,8 @@ def changelogs(items: Iterable[SourceChangelog], page: Page, most: int = MAX_LIN
             line for entry in item.entries for line in (f"{entry.version} {entry.urgency} {entry.date}", *entry.lines)
         ]
         shown = [clean(line) for line in body[:most]]
-        shown += [f"and {len(body) - most} more lines, which --json has"] if len(body) > most else []
+        more = counted(len(body) - most, "more line")
+        shown += [f"and {more}, which --json has"] if len(body) > most else []
         if not item.entries:
             shown = [
                 f"no changelog: {clean(item.absent)}" if item.absent else "its changelog has no entries in between"

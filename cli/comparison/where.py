@@ -58,7 +58,7 @@ def parse_packages(text: str) -> PackageQuery:
     if found is None:
         raise UsageError(
             f"{text!r} is not a package and a version",
-            why="it is NAME, or NAME and one of < <= = >= > and a version",
+            why="fpack where looks for NAME, or for NAME, one of < <= = >= > and a version",
             hint="quote it, as in fpack where 'openssl < 3.5.6' images/; --file looks for a file",
         )
     name, relation, version = found.groups(default="")
@@ -72,7 +72,7 @@ def parse_file(text: str) -> FileQuery:
     if text.startswith("sha256:"):
         digest = _SHA256.match(text)
         if digest is None:
-            raise UsageError(f"{text!r} is not a digest", why="it is sha256: and 64 hexadecimal digits")
+            raise UsageError(f"{text!r} is not a digest", why="a digest is sha256: and 64 hexadecimal digits")
         return FileQuery(sha256=digest[1])
     path = text.strip("/")
     if not path:

@@ -158,5 +158,5 @@ def _container(engine: str, name: str, answer: bytes) -> RunningContainer:
 def _text(record: Mapping[str, Any], field: str) -> str:
     value = record.get(field) or ""
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f"its {field} is no text")
+        raise ValueError(f"its {field} is not text")
     return value

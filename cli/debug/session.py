@@ -35,7 +35,7 @@ def run(session: DebugSession, tools: int) -> int:
             raise _refused(session, data)
         left_out, root = map(int, data.split())
         if left_out:
-            note(f"/ of the container has {left_out} more entries than fpack shows, which are {MAX_ENTRIES}")
+            note(f"fpack shows {MAX_ENTRIES} entries of / of the container, and leaves out {left_out}")
         return _attend(session, child, ours, root, fds)
     finally:
         ours.close()
@@ -75,7 +75,7 @@ def _attend(session: DebugSession, child: int, channel: socket.socket, root: int
         for fd in (stop, end, namespace):
             os.close(fd)
     if left:
-        note(f"{left} processes of the session did not end")
+        note(f"{left} process{'' if left == 1 else 'es'} of the session did not end")
     # If the container is killed, its first process ends last, since the kernel lets it wait for all others.
     if session.process.has_ended(_END if status == 128 + signal.SIGKILL else 0):
         note(f"The container {session.process.container.name} has ended")

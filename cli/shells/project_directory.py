@@ -47,7 +47,9 @@ class ProjectDirectory:
         """Return the path of a subdirectory. Raise FpackError if a name is not valid: names come from users' files."""
         for name in names:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
-                raise FpackError(f"{name!r} is not a valid name", why="it names a directory", hint="use letters")
+                raise FpackError(
+                    f"{name!r} is not a valid name", why="fpack makes a directory of this name", hint="use letters"
+                )
         return "/".join((self.directory, *names))
 
 

@@ -288,8 +288,8 @@ def _program_below(workspace: Workspace, target: Target) -> str:
     file = base.joinpath(*target.path)
     if not file.is_symlink() and not (file.is_file() and file.stat().st_mode & 0o111):
         raise UsageError(
-            f"{target.text} is no program",
-            why="it is not executable" if file.is_file() else "it is no file",
+            f"{target.text} is not a program",
+            why="it is not executable" if file.is_file() else "it is not a file",
             hint=f"fpack run {target.store} -- PROGRAM runs one of its programs",
         )
     below = "/".join(target.path)

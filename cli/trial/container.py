@@ -95,7 +95,7 @@ def _texts(config: Mapping[str, Any], field: str) -> list[str]:
     found = config.get(field) or []
     texts = list(found) if isinstance(found, (list, dict)) else [found]
     if len(texts) > _MAX_WORDS or not all(isinstance(text, str) and "\0" not in text for text in texts):
-        raise UsageError(f"The configuration of the image cannot be used: its {field} is no list of texts")
+        raise UsageError(f"The configuration of the image cannot be used: its {field} is not a list of strings")
     return texts
 
 
@@ -123,7 +123,10 @@ def _user(text: str, files: ImageFiles) -> tuple[int, int]:
         text = resolve_user(text, files.text("etc/passwd"), files.text("etc/group"), (), ())
     uid, gid = map(int, text.split(":"))
     if max(uid, gid) >= COUNT - 1:
-        raise UsageError(f"The user {text} cannot run in a sandbox", why=f"its numbers are below {COUNT - 1} only")
+        raise UsageError(
+            f"The user {text} cannot run in a sandbox",
+            why=f"a sandbox has users and groups with numbers below {COUNT - 1}",
+        )
     return uid, gid
 
 

@@ -112,7 +112,10 @@ class _ImageUnpacker:
             self._left -= len(piece)
             self._free -= len(piece)
             if self._left < 0:
-                raise UnpackError("The layers have too many bytes unpacked", why=f"more than {RATIO} times their size")
+                raise UnpackError(
+                    "The layers are too large when they are unpacked",
+                    why=f"they have more than {RATIO} times their size",
+                )
             if self._free < 0:
                 raise UnpackError("The disk has no room for the layers")
             inner.update(piece)

@@ -15,6 +15,7 @@ from fpack.store import processes
 from fpack.store.processes import ProgramResult
 
 SECONDS = 60.0  # until git must have answered
+NO_REPOSITORY = "the directory is not in a git repository"
 SOURCE, REVISION = "org.opencontainers.image.source", "org.opencontainers.image.revision"
 MAX_URL = 1000
 _DIGEST = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
@@ -39,7 +40,7 @@ def commit_annotations(directory: Path) -> dict[str, str]:
     top = repository(directory)
     revision = find_object(top, "HEAD^{commit}") if top is not None else None
     if top is None or revision is None:
-        why = "the directory is in no checkout of git" if top is None else "its repository has no commit"
+        why = NO_REPOSITORY if top is None else "its repository has no commit"
         raise UsageError("There is no commit to name in the image", where=str(directory), why=why)
     found = {REVISION: revision}
     done = run(top, "config", "--get", "remote.origin.url")

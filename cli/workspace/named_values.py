@@ -130,7 +130,7 @@ def _without_meaning(workspace: Workspace, value: Any, target: Target) -> UsageE
     if workspace.evaluator.is_computed(value):
         what, hint = f"{text} is a set of packages that are looked up by name", f"name one of them: {text}.NAME"
     elif isinstance(value, str):
-        what += ", and no store path"
+        what += ", and not a store path"
         if value.startswith(f"{STORE}/") and "/" not in value[len(STORE) + 1 :]:
             what = f"{text} is a store path of no known derivation"
             hint = "the store does not have it, or not what made it: name the derivation that makes it"

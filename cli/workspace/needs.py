@@ -53,7 +53,9 @@ def parse_needs(option: str, text: str) -> list[BuildNeed]:
         found = re.fullmatch(r"([^\s<>=]+)\s*(?:(?:>=|=)\s*([\d][\w.+~]*))?", name)
         name, least = (found[1], found[2] or "") if found else ("", "")
     if not re.fullmatch(r"[\w.+@/-]+", name) or not name.strip("/."):
-        raise UsageError(f"--{option} {text!r} is no name", hint=f"give one name, as in: fpack search --{option} zlib")
+        raise UsageError(
+            f"--{option} {text!r} is not a name", hint=f"give one name, as in: fpack search --{option} zlib"
+        )
     if option == "cmake":
         return cmake_needs(name) or [needs.BuildNeed(needs.PACKAGE, "cmake")]
     if option == "lib":

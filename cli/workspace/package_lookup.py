@@ -35,14 +35,14 @@ class Packages:
         self.arch = arch or workspace.arch
         if self.arch not in ARCHITECTURES:
             raise UsageError(
-                f"There is no architecture {self.arch!r} of Debian", hint=f"there are {', '.join(ARCHITECTURES)}"
+                f"There is no architecture {self.arch!r} of Debian", hint=f"use one of {', '.join(ARCHITECTURES)}"
             )
         self._workspace = workspace
         self.release = release or self._default()
         if self.release not in ALL_RELEASES:
             raise NoSuchRelease(
                 f"There is no release {self.release!r} of Debian or Ubuntu",
-                hint=f"there are {', '.join(sorted(ALL_RELEASES))}",
+                hint=f"use one of {', '.join(sorted(ALL_RELEASES))}",
             )
         self.suites = ALL_RELEASES[self.release]
 

@@ -319,10 +319,10 @@ def test_a_program_below_a_store_path_runs(site: Site) -> None:
     assert site("run", f"{site.path}/bin/app", "y") == "app y"
     site("build", "payload", "-o", "below")
     assert site("run", "./below/data/usr/bin/greet", "y") == "greet 13 y"
-    assert "it is no file" in site.fails("run", "./below/data")
+    assert "it is not a file" in site.fails("run", "./below/data")
     site("build", "output", "-o", "below")
     assert "it is not executable" in site.fails("run", "./below/include/app.h")
-    assert "it is no file" in site.fails("run", f"{site.path}/bin/other")
+    assert "it is not a file" in site.fails("run", f"{site.path}/bin/other")
 
 
 def test_each_member_has_a_page_of_its_sizes(site: Site, tmp_path: Path) -> None:

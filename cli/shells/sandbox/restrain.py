@@ -61,7 +61,7 @@ def _emulate(rule: str, emulator: int) -> None:
         emulation.enter(rule, emulator)
     except OSError as error:
         raise SandboxError(
-            "The kernel lets the sandbox have no emulator",
+            "The kernel does not let the sandbox have an emulator",
             why=f"{error.filename}: {error.strerror}",
             hint="install an emulator for the whole machine, such as Debian's qemu-user-binfmt",
         ) from None

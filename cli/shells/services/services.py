@@ -129,7 +129,7 @@ class _RunningService:
             if not self._alive():
                 raise self._failed("it exited")
             if time.monotonic() - begun > self.service.seconds:
-                raise self._failed(f"it is not ready after {self.service.seconds} seconds")
+                raise self._failed(f"it is not ready after {self.service.seconds} s")
             time.sleep(_POLL)
         if self._child:
             note(f"{self.service.name}: ready")

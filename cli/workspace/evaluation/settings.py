@@ -30,7 +30,9 @@ def settings(workspace: Workspace) -> dict[str, Any]:
         name = machine.runs_instead(wanted, in_builds=True)
         if not name or machine.can_emulate():
             return None
-        return f"this machine runs {name}, and its kernel lets no sandbox have an emulator (Linux 6.7 and newer do)"
+        return (
+            f"this machine runs {name}, and its kernel does not let a sandbox have an emulator (Linux 6.7 and newer do)"
+        )
 
     def emulated_by(arch: Any, /) -> str | None:
         """Return the architecture for which builds of another one need an emulator here, or None if they need none."""

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.cli.ui.render import counted
 from fpack.store.errors import FpackError
 
-from .package_answers import PackageAnswers, text_field
+from .package_answers import PackageAnswers, damaged, text_field
 from .project_files import file_text, relative
 
 KIND = "digest"
@@ -63,7 +64,9 @@ def plan(
         else:
             missing.append(url)
     if missing:
-        found |= _asked(missing, files, answers, fetch, f"the SHA-256 of {len(missing)} {given['what']}")
+        found |= _asked(
+            missing, files, answers, fetch, f"the SHA-256 of {counted(len(missing), 'file')} ({given['what']})"
+        )
     return found
 
 
@@ -97,7 +100,7 @@ def _asked(
 def _sha256(items: list[dict[str, Any]], url: str) -> str:
     digest = text_field(items[0], "sha256") if len(items) == 1 else ""
     if not _SHA256.match(digest):
-        raise FpackError("The lock has a damaged answer", why=f"there is no SHA-256 of {url}")
+        raise damaged(f"there is no SHA-256 of {url}")
     return digest
 
 

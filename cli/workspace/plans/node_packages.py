@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fpack.store.errors import FpackError, malformation
+from fpack.cli.ui.render import counted
+from fpack.store.errors import malformation
 
-from .package_answers import PackageAnswers, text_field
+from .package_answers import PackageAnswers, damaged, text_field
 from .project_files import file_text, relative
 
 if TYPE_CHECKING:
@@ -226,13 +227,13 @@ def _with_hashes(packages: Sequence[NodePackage], answers: PackageAnswers) -> li
             found = registry.hashed([weak[i] for i in missing])
         return [[{"integrity": package.integrity, "url": package.url}] for package in found]
 
-    items = iter(answers.answer(HASHES, requests, ask, f"the SHA-512 of {len(weak)} Node packages"))
+    items = iter(answers.answer(HASHES, requests, ask, f"the SHA-512 of {counted(len(weak), 'Node package')}"))
     found = []
     for package in packages:
         if not package.integrity:
             item = next(items)
             if len(item) != 1:
-                raise FpackError("The lock has a damaged answer", why=f"of {package.name}")
+                raise damaged(f"there is no SHA-512 of {package.name}")
             package = package._replace(
                 integrity=text_field(item[0], "integrity"), url=text_field(item[0], "url"), sha1=""
             )

@@ -129,7 +129,10 @@ def text_field(item: Mapping[str, Any], name: str) -> str:
     """Return a text of an item of the lock; raise FpackError if it has another type."""
     value = item.get(name, "")
     if not isinstance(value, str):
-        raise FpackError(
-            "The lock has a damaged answer", why=f"`{name}` is no text", hint="fpack update makes it again"
-        )
+        raise damaged(f"`{name}` is not text")
     return value
+
+
+def damaged(why: str) -> FpackError:
+    """Return the error for an answer of the lock that cannot be used."""
+    return FpackError("The lock has a damaged answer", why=why, hint="fpack update makes it again")

@@ -41,7 +41,11 @@ def write_missing(workspace: Workspace, value: Any, *, frozen: bool = False) -> 
 
     stale = [lock for lock in dict.fromkeys(_locks(workspace, value)) if _is_stale(lock)]
     if stale and frozen:
-        raise FpackError("The lock is frozen, and another one is missing", where=str(stale[0].path), hint="fpack lock")
+        raise FpackError(
+            f"The lock is frozen, and {stale[0].path.name} is missing or outdated",
+            where=str(stale[0].path),
+            hint="fpack lock writes it",
+        )
     for lock, made in zip(stale, workspace.realise([lock.out for lock in stale]), strict=True):
         content = read_small(workspace.store.disk(made), MAX_SIZE)
         if lock.of is None:

@@ -190,9 +190,9 @@ def _no_foreign(ignored: Iterable[str], path: str) -> None:
     foreign = [line for line in ignored if not re.match(r"(-e|--editable)?\s*\.(\[[^\]]*\])?\s*\Z", line)]
     if foreign:
         raise FpackError(
-            f"{foreign[0]} is no package of an index",
+            f"{foreign[0]} is not a package of an index",
             where=path,
-            why="files and repositories have no hash, so that they cannot be fetched",
+            why="files and repositories have no hash, so they cannot be fetched",
             hint="use a release of an index, or add its sources to the project",
         )
 
@@ -215,8 +215,9 @@ def _chosen(lock: PythonLock, given: Mapping[str, Any]) -> list[tuple[str, str, 
             raise FpackError(
                 f"No file of {package.project} {package.version} is compatible",
                 where=given["lock"] or given["requirements"],
-                why=f"Python {given['python']} on {given['arch']}; the lock has "
+                why=f"the build has Python {given['python']} for {given['arch']}, and the lock has "
                 + ", ".join(sorted(f.name for f in package.files)[:5]),
+                hint="lock again with a version that has a wheel for it or a source distribution",
             )
         found.append((package.project, package.version, file))
     return found

@@ -266,7 +266,7 @@ def test_a_bomb_is_stopped(someone: Person, image: Image) -> None:
     layer.blob, layer.raw = bomb(), b""
     image.layers.append(layer)
     told = someone("try", str(saved(someone, image)), cwd=someone.place, status=1).stderr
-    assert "too many bytes unpacked" in told
+    assert "too large when they are unpacked" in told
 
 
 @pytest.mark.parametrize("what", ["blob", "diff_id", "manifest", "config"])

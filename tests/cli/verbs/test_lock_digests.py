@@ -62,7 +62,7 @@ def test_gems_are_recorded_in_the_lock(archive: Archive, server: Server, place: 
     fpack("lock", "--frozen", cwd=place)
     assert len(server.requests) == 1 and (place / "fpack.lock").read_text() == lock
     (place / "fpack.lock").write_text(lock.partition("resolved")[0])
-    assert "does not have the SHA-256 of 1 gems" in fpack.fails("lock", "--frozen", cwd=place)
+    assert "does not have the SHA-256 of 1 file (gems)" in fpack.fails("lock", "--frozen", cwd=place)
     # With the records of an older version, nothing is downloaded.
     older = place / "src/gems.lock"
     older.write_text(json.dumps({"files": {f"gem:{server.url}//words-1.0.gem": DIGEST}, "format": 1, "of": ""}))

@@ -308,7 +308,7 @@ def test_a_need_without_a_package_or_with_an_old_one_is_told(with_needs: Fpack) 
     assert with_needs("search", "--lib", "never", "--json", status=1).stdout.startswith("{")
     assert "libwave-dev of trixie is 2.4, which is less than 3" in with_needs("search", "--pc", "wave >= 3").stderr
     for wrong in (("--pc", ""), ("--lib", "a b"), ("--program", "*"), ("--header", "/")):
-        assert "is no name" in with_needs("search", *wrong, status=2).stderr
+        assert "is not a name" in with_needs("search", *wrong, status=2).stderr
     for wrong in (("--pc", "a", "--lib", "b"), ("--pc", "a", "word"), ("--pc", "a", "--file", "b")):
         assert "together" in with_needs("search", *wrong, status=2).stderr
 

@@ -64,7 +64,7 @@ def test_the_lock_has_no_password(ask: Asker, url: str) -> None:
 
 def test_a_frozen_lock_asks_nothing(ask: Asker) -> None:
     ask.source.frozen = True
-    with pytest.raises(FpackError, match="does not have the SHA-256 of 1 gems"):
+    with pytest.raises(FpackError, match="does not have the SHA-256 of 1 file .gems."):
         ask({URL: ""})
     assert ask({URL: ""}, ask.older({URL: OLD})) == {URL: OLD} and not ask.asked
 
