@@ -343,7 +343,9 @@ def take(argument: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bo
             pass
     callee = quote(function) if function else "this function"
     if not isinstance(argument, dict):
-        hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
+        shown = [name for name, is_needed in zip(names, required, strict=True) if is_needed] or names[:1]
+        example = ", ".join(f"{name} = ..." for name in shown[:2])
+        hint = f"write {function or 'f'} {{ {example} }}" if names else ""
         raise Fault(f"{_upper(callee)} takes a record, and this is {describe(argument)}", hint=hint, caller=True)
     found: list[Value] = [argument.get(name, MISSING) for name in names]
     if rest:
