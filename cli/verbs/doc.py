@@ -95,8 +95,8 @@ def _overview(directories: list[Path], packages: list[str]) -> list[str]:
     lines = [_bold("Builtin functions"), *_wrapped(list(docs.builtins()))]
     lines += ["", _bold('Library files, as in import("fpack/lists")')]
     for name, path in files.items():
-        text = docs.manual(name, path).text.split("\n")[0]
-        lines.append(f"  {name.ljust(width)}{text.split(': ')[0]}".rstrip())
+        text = _first_sentence(docs.manual(name, path).text)
+        lines.append(f"  {name.ljust(width)}{text.split(': ')[0].removesuffix('.')}".rstrip())
     lines += [
         "",
         _bold("Curated packages"),
@@ -105,6 +105,19 @@ def _overview(directories: list[Path], packages: list[str]) -> list[str]:
         "fpack doc NAME shows the documentation of one of them.",
     ]
     return lines
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence of a text on one line. The sentence ends at the latest before an example."""
+    words: list[str] = []
+    for line in text.split("\n"):
+        if not line or line.startswith(" "):
+            break
+        head, dot, _ = line.partition(". ")
+        words.append(head + dot.rstrip())
+        if dot or line.endswith("."):
+            break
+    return " ".join(words)
 
 
 def _wrapped(names: list[str]) -> list[str]:
@@ -151,7 +164,7 @@ def _manual(manual: Manual) -> str:
     lines = [_bold(one_line(manual.name)), "", *("  " + line if line else "" for line in manual.text.split("\n"))]
     shown = [d for d in manual.fields if d.text] or list(manual.fields)
     for doc in shown:
-        first = doc.text.split("\n")[0]
+        first = _first_sentence(doc.text)
         lines += ["", "  " + _bold(_short(doc.calls[0])), *(["      " + first] if first else [])]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-# What a package's build system says of its targets, asked in the sandbox of its build after the phase `configure`.
+# The targets that a package's build system knows, asked in the sandbox of its build after the phase `configure`.
 
 # A derivation with the answers as files. function: the name of the library's function that builds the package.
 # Nothing is compiled: what the build system prints for the package's own commands is kept.

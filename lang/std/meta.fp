@@ -1,4 +1,4 @@
-# What a package or an image says of itself in bills of materials. No build and no image depends on it.
+# The facts that bills of materials show about a package or an image. No build and no image depends on them.
 
 # homepage: a web address. description: one line. licence: an SPDX expression, such as "MIT OR Apache-2.0".
 # maintainers: who supplies it, as "NAME" or "NAME <ADDRESS>". originator: who wrote it, in the same form. cpe: version 2.3.

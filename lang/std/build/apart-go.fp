@@ -1,4 +1,4 @@
-# What a Go program imports from elsewhere, the standard library included, compiled as a derivation of its own: entries
+# The packages that a Go program imports, the standard library included, compiled as a derivation of its own: entries
 # of Go's build cache. Go names an entry by a hash of the compiler, the flags and all that is compiled, so that it takes
 # an entry only for what it would compile to that.
 

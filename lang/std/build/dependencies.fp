@@ -1,4 +1,4 @@
-# What the dependencies of a project compile to, as derivations of their own. An edit of the project's code leaves them
+# The compiled dependencies of a project, as derivations of their own. An edit of the project's code leaves them
 # as they are. With them and without them the result is the same: they hold what the compiler would make again.
 
 # The part of the source on which its dependencies depend. Null if the source is no directory of the project, or if
