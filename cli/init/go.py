@@ -15,6 +15,7 @@ from .project import Project
 GO = {"bookworm": (1, 19), "trixie": (1, 24)}
 DEFAULT = "trixie"
 NEWER = "forky"
+_WITHOUT_GO = f"(without Go: in fpack shell debian.{DEFAULT}.golang-go)"
 # Modules that need the C compiler, and the packages with the library that they link with.
 _CGO = {
     "github.com/mattn/go-sqlite3": (),
@@ -80,14 +81,16 @@ def go(project: Project) -> Guess | None:
     if not project.has("go.mod"):
         foreign = sorted(name for name in _imports(project) if not (name == path or name.startswith(f"{path}/")))
         if foreign:
-            todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: go mod init {path} && go mod tidy")
+            commands = f"go mod init {path} && go mod tidy {_WITHOUT_GO}"
+            todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: {commands}")
     elif "vendor" in project.directories:
         reasons.append("vendor: vendored modules")
     elif project.text("go.sum").strip():
         fields.append(("lock", "./go.sum"))
         reasons.append("go.sum: modules with hashes")
     elif re.search(r"^require\b", content, re.MULTILINE):
-        todo.append("lock the modules: go mod tidy")
+        fields.append(("lock", "./go.sum"))
+        todo.append(f"lock the modules: go mod tidy {_WITHOUT_GO}")
     cgo = [
         module
         for module in _CGO

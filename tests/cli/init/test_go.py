@@ -77,11 +77,18 @@ def test_a_project_without_go_mod_has_the_path_of_its_imports(files: dict[str, s
 def test_what_a_project_without_go_mod_imports_from_elsewhere_has_to_be_locked() -> None:
     found = _guess({**OLD, "c.go": 'package main\n\nimport "golang.org/x/net/html"\n'})
     assert found.todo == [
-        "write go.mod and go.sum, as it imports html: go mod init github.com/me/tool && go mod tidy"
-    ]  # fmt: skip
+        "write go.mod and go.sum, as it imports html: go mod init github.com/me/tool && go mod tidy "
+        "(without Go: in fpack shell debian.trixie.golang-go)"
+    ]
     # The owner of a repository is no module.
     other = _guess({"a.go": "package x\n", "x/main.go": 'package main\nimport "github.com/me/x"\n'})
     assert dict(other.fields)["module"] == '"thing"' and other.todo
+
+
+def test_modules_without_go_sum_have_to_be_locked() -> None:
+    found = _guess({"go.mod": f"{MODULE}\nrequire example.org/y v1.0.0\n", "main.go": "package main\n"})
+    assert found.todo == ["lock the modules: go mod tidy (without Go: in fpack shell debian.trixie.golang-go)"]
+    assert dict(found.fields)["lock"] == "./go.sum"
 
 
 def test_a_go_file_below_is_no_project_of_go() -> None:
