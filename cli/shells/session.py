@@ -158,10 +158,13 @@ def _check(closure: Closure, options: ShellOptions, path: str) -> None:
             )
         if found:
             return
+    hint = f"add a package that has it; fpack search {name} may find one"
+    if name.startswith("-"):
+        hint = f"the first word after -- is the program, as in: -- PROGRAM {name}"
     raise NoSuchProgram(
         f"The shell {closure.name} has no program {name}",
         why="none of its packages has a program of this name",
-        hint=f"add a package that has it; fpack search {name} may find one",
+        hint=hint,
     )
 
 

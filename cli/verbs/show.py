@@ -127,6 +127,7 @@ def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]
     size = f"{megabytes(facts['size'])} to download"
     if facts["installed_size"] is not None:
         size += f", {megabytes(facts['installed_size'])} installed"
+    pin = f"{locked['version']} of the index of {locked['date'][:10]}, in {locked['lock']}" if locked else "no"
     pairs: Pairs = [
         ("target", facts["target"]),
         ("release", f"{facts['release']}{_in_suite(facts)}, {facts['arch']}"),
@@ -137,7 +138,7 @@ def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]
         ("depends on", [clean(entry) for entry in [*facts["pre_depends"], *facts["depends"]]] or "nothing"),
         ("recommends", [clean(name) for name in facts["recommends"]]),
         ("provides", [clean(name) for name in facts["provides"]]),
-        ("locked", f"{locked['version']} since {locked['date'][:10]} in {locked['lock']}" if locked else "no"),
+        ("locked", pin),
         ("newest", facts["newest"] if locked and facts["newest"] not in (None, locked["version"]) else ""),
         ("built", built["path"] if built else ""),
     ]

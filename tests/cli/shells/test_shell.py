@@ -74,6 +74,7 @@ def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
         done = fpack("shell", "debian.trixie.greet", "--", "no-such-program", status=127)
         assert "The shell greet has no program no-such-program" in done.stderr
     assert "has no program zsh" in fpack("shell", "--interpreter", "zsh", "debian.trixie.greet", status=127).stderr
+    assert "-- PROGRAM --version" in fpack("run", "debian.trixie.greet", "--", "--version", status=127).stderr
     assert "has no program with its own name" in fpack.fails("run", "debian.trixie.coreutils")
     assert "no command after --" in fpack.fails("shell", "debian.trixie.greet", "--")
 
