@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +23,23 @@ def directories() -> dict[str, list[Path]]:
         for path in sorted((REPOSITORY / room).rglob("*.py")):
             found[path.parent.relative_to(REPOSITORY).as_posix()].append(path)
     return found
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    """A name without a folder is of the folder of the name before it, or of one above that."""
+    text = (REPOSITORY / "docs/architecture.md").read_text().partition("## Where is")[2]
+    names = re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:\.py|\.fp|/))`", text)
+    assert len(names) > 80
+    folder = REPOSITORY
+    missing = []
+    for name in names:
+        bases = (REPOSITORY, folder, *folder.parents)
+        found = next((base / name for base in bases if (base / name).exists()), None)
+        if found is None:
+            missing.append(name)
+        else:
+            folder = found if found.is_dir() else found.parent
+    assert missing == []
 
 
 def test_every_directory_is_packaged() -> None:
