@@ -15,7 +15,7 @@ from .canonical import Value
 from .errors import DiskError, FpackError, StoreError, StoreFull, StoreReadOnly
 from .files.disk_errors import explain, path_of
 
-_TOKEN = 4
+_TOKEN = 4  # bytes of the number of a part, and of the length before a message
 _PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
 _MAX_PARTS = 1000  # their numbers fit into the smallest pipe, which is filled before anybody reads it
 _BATCH = 256  # results in one message
@@ -54,9 +54,10 @@ def spread(count: int, work: Work, jobs: int, *, is_uneven: bool = False) -> Ite
         return _worker(tokens, results, others, count, parts, work) if os.getppid() == parent else 1
 
     parts = min(count, _MAX_PARTS if is_uneven else _PARTS * jobs, _MAX_PARTS)
-    tokens, put = os.pipe2(os.O_CLOEXEC)
-    os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
-    os.close(put)
+    # Each worker takes numbers of parts from the pipe `tokens` until it is empty.
+    tokens, writing_end = os.pipe2(os.O_CLOEXEC)
+    os.write(writing_end, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
+    os.close(writing_end)
     poll = select.poll()
     received: dict[int, bytearray] = {}  # by the reading ends of pipes
     children = []

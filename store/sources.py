@@ -158,7 +158,7 @@ class SourceReader:
         if self._is_directory:
             self._ignores = SourceIgnores(Path(self._top))
             self._remembered = self._load()
-            self._walk(self._look())
+            self._walk(self._refreshed())
         self._files = sum(len(directory.names) for directory in self._directories.values())
 
     def digest(self) -> bytes | None:
@@ -279,8 +279,8 @@ class SourceReader:
     def _disk(self, path: str) -> str:
         return f"{self._top}/{path}" if path else self._top
 
-    def _look(self) -> dict[str, _Directory]:
-        """Compare the remembered directories with the disk. Return those that still exist, by path."""
+    def _refreshed(self) -> dict[str, _Directory]:
+        """Compare the remembered directories with the disk. Return the present state of those that exist, by path."""
         remembered = list(self._remembered.values())
         few = sum(len(directory.names) for directory in remembered) <= _FEW_UNCHANGED
 
@@ -292,22 +292,22 @@ class SourceReader:
                 return  # if the directory is still a part of the source, `_walk` lists it again and raises the error
             yield number if found.is_like(before) else [number, _record(found)]
 
-        looked = {}
+        present = {}
         for result in spread(len(remembered), work, 1 if few else self._jobs):
             if isinstance(result, int):
                 directory = remembered[result]
             else:
                 directory = _restored(result[1])
                 directory.take_digests(remembered[result[0]])
-            looked[directory.path] = directory
-        return looked
+            present[directory.path] = directory
+        return present
 
-    def _walk(self, looked: Mapping[str, _Directory]) -> None:
-        """Find all directories. Those in `looked` need not be listed."""
+    def _walk(self, known: Mapping[str, _Directory]) -> None:
+        """Find all directories. known: those whose present state is known, so that they need not be listed."""
         todo = [""]
         while todo:
             path = todo.pop()
-            directory = looked.get(path)
+            directory = known.get(path)
             if directory is None:
                 directory = self._listed(path, False)
                 directory.take_digests(None)

@@ -19,7 +19,7 @@ _AFFECTED = ("first_affected", "known_affected", "last_affected")
 _NOT = ("known_not_affected",)
 _FIXED = ("first_fixed", "fixed")
 _OPEN = ("under_investigation",)
-_JUSTIFYING = 1  # flags that a product may have in a document of the profile
+_MAX_FLAGS = 1  # of a product in a document of the profile: a flag justifies why it is not affected
 _INTEGER = re.compile(r"(?:0|[1-9][0-9]*)\Z")
 _SEMANTIC = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:[-+][0-9A-Za-z.+-]+)?\Z")
 MAX_DEPTH = 40
@@ -33,14 +33,14 @@ def broken_rules(document: Mapping[str, Any], *, reading: bool = False) -> list[
     return found
 
 
-def _all(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+def _records(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """Yield the records in a value."""
     if depth > 3 * MAX_DEPTH:
         raise ValueError("it is nested too deeply")
     if isinstance(value, dict):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _all(item, depth + 1)
+        yield from _records(item, depth + 1)
 
 
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
@@ -54,7 +54,7 @@ def _defined(document: Mapping[str, Any]) -> tuple[list[str], list[str], list[tu
     """Return the identifiers of products and of groups, and the relationships as (new, part, whole)."""
     tree = document.get("product_tree") or {}
     products, relations = [], []
-    for record in _all(tree):
+    for record in _records(tree):
         if "product_id" in record and "name" in record:
             products.append(record["product_id"])
         if "relates_to_product_reference" in record:
@@ -87,7 +87,7 @@ def _products(document: Mapping[str, Any]) -> Iterator[str]:
         for name, count in Counter(defined).items():
             if count > 1:
                 yield f"{rule}: {name!r:.80} is defined {count} times"
-    # A product is defined by products that are defined without it.
+    # A relationship defines a product by two others. It is valid if these can be defined before it, without a circle.
     needs = {new: {part, whole} for new, part, whole in relations}
     users: dict[str, list[str]] = {}
     for new, names in needs.items():
@@ -151,7 +151,7 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"6.1.23: {name} occurs {count} times"
-    for record in _all(document.get("product_tree") or {}):
+    for record in _records(document.get("product_tree") or {}):
         if "purl" in record and parse(record["purl"]) is None:
             yield f"6.1.13: {record['purl']!r:.80} is not a package URL"
         for item in record.get("hashes") or ():
@@ -166,7 +166,7 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{rule}: one of the {field} is about no product"
         flagged = Counter(name for row in item.get("flags") or () for name in row.get("product_ids") or ())
         for name, count in flagged.items():
-            if count > _JUSTIFYING:
+            if count > _MAX_FLAGS:
                 yield f"6.1.33: the product {name!r:.80} has {count} justifications"
 
 

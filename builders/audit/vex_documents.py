@@ -16,7 +16,7 @@ MAX_SIZE = 64 << 20  # bytes
 
 
 class VexFormat(NamedTuple):
-    """A format. file: follows the name of the image."""
+    """A format. file: the end of a document's file name, after the name of the image."""
 
     media_type: str
     file: str

@@ -17,7 +17,11 @@ LOCAL, REBUILT = "this machine", "rebuilt here"
 
 
 class Witness(NamedTuple):
-    """Someone who names an output. source: a cache's address, LOCAL or REBUILT. signer: None for this machine."""
+    """Someone who says which store path an output is.
+
+    base: `HASH-NAME` of the store path. source: a cache's address, LOCAL or REBUILT. signer: None for this machine.
+    time: of the signed statement, in milliseconds since 1970.
+    """
 
     base: str
     source: str

@@ -1,4 +1,8 @@
-"""Find out whether built programs verify servers by the system's certificates, which no table of theirs names."""
+"""Find out whether built programs verify servers by the system's certificates.
+
+Neither the ELF tables nor the imports of a program name the certificates. So the evidence is a library for TLS, the
+directory of the certificates in the program's bytes, or a statement of its code that loads such a library.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _LIMITS = {
     "Max msgqueue size": resource.RLIMIT_MSGQUEUE, "Max nice priority": resource.RLIMIT_NICE,
     "Max realtime priority": resource.RLIMIT_RTPRIO,
 }  # fmt: skip
-_MOST = 4 << 20  # processes; bytes of a file of theirs
+_MAX_BYTES = 4 << 20  # of a file in /proc, or of a runtime configuration
 
 
 class ContainerError(FpackError):
@@ -43,8 +43,8 @@ class ContainerError(FpackError):
 class Credentials(NamedTuple):
     """The rights of a process. uid, gid, groups: in the container's user namespace.
 
-    bounding, ambient: sets of capabilities, as bits. filtered: it has a system call filter. label: for the security
-    module, or "".
+    bounding, ambient: sets of capabilities, as bits. filtered: it has a system call filter. label: its profile of
+    AppArmor or context of SELinux, "" if it has none.
     """
 
     uid: int
@@ -70,13 +70,13 @@ class ContainerProcess:
             self._directory = os.open(f"/proc/{container.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             self.specification = container.specification or self._bundle()
             self._check()
-            self.namespaces = self._foreign()
+            self.namespaces = self._foreign_namespaces()
             self.uid_map, self.gid_map = self._map("uid_map"), self._map("gid_map")
             self.credentials = self._credentials()
             self.limits = tuple(self._limits())
             self.groups = tuple(self._control_groups())
         except PermissionError:
-            # Who may talk to docker's daemon is not the user whose processes the containers are.
+            # A user who may talk to docker's daemon does not own the processes of its containers: root does.
             user = "root" if container.engine == "docker" else "the user who runs the container"
             raise ContainerError(
                 f"The container {container.name} belongs to another user",
@@ -103,7 +103,7 @@ class ContainerProcess:
             found = b""
             while piece := file.read(1 << 16):
                 found += piece
-                if len(found) > _MOST:
+                if len(found) > _MAX_BYTES:
                     break
         return found.decode("utf-8", "surrogateescape")
 
@@ -143,14 +143,15 @@ class ContainerProcess:
                 if not stat.S_ISREG(known.st_mode) or known.st_uid not in (0, os.getuid()):
                     return ""
                 # If the shim was killed, the parent is another process.
-                return path if self.container.id.encode() in file.read(_MOST) else ""
+                return path if self.container.id.encode() in file.read(_MAX_BYTES) else ""
         except OSError:
             return ""
 
     def _inode(self, name: str) -> int:
         return os.stat(f"ns/{name}", dir_fd=self._directory).st_ino
 
-    def _foreign(self) -> int:
+    def _foreign_namespaces(self) -> int:
+        """Return the flags of the namespaces that are not those of this process."""
         flags = 0
         for name, flag in NAMESPACES.items():
             if os.stat(f"/proc/self/ns/{name}").st_ino != self._inode(name):

@@ -16,10 +16,10 @@ _SETTINGS = {"HISTFILE": "", "LESSHISTFILE": "-", "INPUTRC": f"{PREFIX}/inputrc"
 
 
 def variables(name: str, given: Sequence[str], uid: int, caller: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a command. given: those of the image's configuration, as NAME=VALUE.
+    """Return the variables of a command.
 
-    Its author may have set some that make tools run or load other files, so those are left out. caller: the variables
-    of a caller whose terminal is used.
+    given: those of the image's configuration, as NAME=VALUE. Variables that make tools run or load other files are left
+    out, because the image's author is not trusted. caller: the variables of a caller whose terminal is used.
     """
     own = {key: value for key, _, value in (item.partition("=") for item in given) if is_name(key)}
     found = {key: value for key, value in own.items() if may_leave(key)}

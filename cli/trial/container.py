@@ -42,7 +42,7 @@ def plan(
     """
     words = list(command) or [*_texts(config, "Entrypoint"), *_texts(config, "Cmd")]
     if words[:2] in _INITS:
-        words = words[2:]  # process 1 of the sandbox does what it does, and it warns if it is another process
+        words = words[2:]  # process 1 of the sandbox does what tini does; tini warns if it is another process
     if not words:
         raise UsageError(
             f"The image {name} has no program",

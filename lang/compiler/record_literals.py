@@ -1,6 +1,6 @@
 """Compile record literals without thunks, for functions that certainly evaluate the fields, and with shared thunks.
 
-The thunks of a record that is made once are parts of one function.
+The thunks of a record that is made once share one function: each is a part of it, chosen by its number (`in_parts`).
 """
 
 from __future__ import annotations

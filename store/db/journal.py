@@ -9,6 +9,7 @@ rotted is skipped: the reader looks for the next record. Rows are canonical arra
     ["root", name, path or nil]                                 ["settle", generation]
     ["history", at, derivation, name, kind, outcome, microseconds, path or nil]
 
+A `settle` row has the generation of the builders: `output` rows before one of another generation do not count.
 A later row replaces an earlier row with the same key. The journal may have rows of deleted paths and of failed commits.
 So a rebuild accepts a path only if its tree has the digest that the row records.
 

@@ -40,7 +40,7 @@ class SourceSelection(NamedTuple):
 
 
 class SourceTree:
-    """Sources in the file system of this machine."""
+    """The sources on this machine's disk. The language takes any object with these methods."""
 
     def hash(self, path: Path, selection: SourceSelection | None = None) -> bytes:
         """Return the 32-byte digest of the tree that `copy` would write."""
@@ -111,8 +111,7 @@ def _copy_one(source: Path, path: str, writer: TreeWriter) -> None:
 class SelectedEntries:
     """The entries of one source that a selection selects.
 
-    top: the source's directory. not_ignored: returns False for a path
-    that `.gitignore` files exclude.
+    top: the source's directory. not_ignored: returns False for a path that `.gitignore` files exclude.
     """
 
     def __init__(self, top: bytes, selection: SourceSelection, not_ignored: Callable[[bytes, bool], bool]) -> None:
@@ -161,7 +160,7 @@ def _patterns(texts: tuple[str, ...]) -> Ignores:
 
 
 class SourceIgnores:
-    """The `.gitignore` files below `top`, each read once. read: False: they exclude nothing."""
+    """The `.gitignore` files below `top`, each read once. read: if it is False, they exclude nothing."""
 
     def __init__(self, top: Path, *, read: bool = True) -> None:
         self._read = read

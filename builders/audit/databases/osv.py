@@ -189,7 +189,10 @@ def _ratings(listed: object, *specific: object) -> list[list[str]]:
 
 
 def _rated(ratings: Sequence[Sequence[str]]) -> tuple[str, float | None]:
-    """Return the severity and the score. A word is the rating of who knows the package; a vector is a general one."""
+    """Return the severity and the score. A word rates a vulnerability in this package; a CVSS vector, in any use.
+
+    So the word decides the severity, if there is one.
+    """
     scores = {kind: score for kind, value in ratings if (score := severity.base_score(value)) is not None}
     words = [severity.of_word(value) for kind, value in ratings if not kind.startswith("CVSS")]
     known = [word for word in words if word != severity.UNKNOWN]
@@ -219,7 +222,7 @@ def _parts(specific: object) -> tuple[list[str], list[str]]:
             break
         symbols |= {f"{path}.{name}" for name in names}
     good = {name for name in binaries | symbols if _NAME.match(name)}
-    # A name that is not valid stands for parts that nothing can look for.
+    # Nothing can look for a part whose name is not valid. Then no parts are named: the whole package is affected.
     return (sorted(binaries) if binaries <= good else []), (sorted(symbols) if symbols <= good else [])
 
 

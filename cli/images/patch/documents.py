@@ -1,6 +1,6 @@
 """Make the documents about a patched image that the old image has: bills of materials, provenance and VEX.
 
-They are made of the new image, never copied: each says something of other packages.
+They are made from the new image. Those of the old image describe its packages, so none is copied.
 """
 
 from __future__ import annotations

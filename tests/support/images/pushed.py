@@ -24,6 +24,11 @@ from fpack.store.store import Store
 from support.processes.program import Fpack
 from support.servers.repositories import MANIFEST, digest_of, write
 
+# This module hands on what its users need of the others.
+__all__ = [
+    "INDEX", "MANIFEST", "NAME", "Counting", "NotThere", "attach_record", "digest_of", "files_of", "push",
+    "push_with_record", "remote",
+]  # fmt: skip
 INDEX = "application/vnd.oci.image.index.v1+json"
 NAME = "localhost:5000/team/app"
 
@@ -108,9 +113,6 @@ class Counting:
 
     def delete(self, reference: str) -> bool:
         return self._inner.delete(reference)
-
-
-__all__ = ["INDEX", "MANIFEST", "NAME", "Counting", "NotThere", "digest_of", "files_of", "push", "remote"]
 
 
 def attach_record(store: Store, image: StorePath, repository: Repository) -> None:
