@@ -1,4 +1,4 @@
-"""Modules of Go: that nothing else than what go.sum locks comes, and from where Go itself would take it."""
+"""Modules of Go: a module is exactly what go.sum locks, and comes from the servers that Go itself would ask."""
 
 from __future__ import annotations
 
