@@ -14,7 +14,7 @@ from fpack.store.errors import printable
 
 from .compare import summarise_files
 from .model import ADDED, CHANGED, LOCK, REMOVED, Comparison, SettingChange, SourceChangelog
-from .text import NO_OWNER, signed
+from .text import UNOWNED, signed
 
 MAX_LENGTH = 60_000  # characters; a comment on GitHub has at most 65,536
 MAX_ROWS = 100
@@ -62,17 +62,17 @@ def _sections(comparison: Comparison, files: bool) -> Iterator[str]:
     yield from (_changelog(item) for item in comparison.changelogs)
     sizes = sorted(comparison.sizes, key=lambda change: (-abs(change.new - change.old), change.owner))
     rows = [
-        [code(change.owner or NO_OWNER), megabytes(change.old), megabytes(change.new), signed(change.new - change.old)]
+        [code(change.owner or UNOWNED), megabytes(change.old), megabytes(change.new), signed(change.new - change.old)]
         for change in sizes
     ]
     yield _folded("Size by package", _rows(("package", "old", "new", "difference"), rows), len(rows))
     summary = [
-        [code(row.owner or NO_OWNER), *(str(n or "") for n in row[1:])] for row in summarise_files(comparison.files)
+        [code(row.owner or UNOWNED), *(str(n or "") for n in row[1:])] for row in summarise_files(comparison.files)
     ]
     yield _folded("Files by package", _rows(("package", "added", "removed", "changed"), summary), len(comparison.files))
     if files:
         listed = [
-            [_VERBS[change.change], code(f"/{change.path}"), code(change.owner or NO_OWNER), ", ".join(change.parts)]
+            [_VERBS[change.change], code(f"/{change.path}"), code(change.owner or UNOWNED), ", ".join(change.parts)]
             for change in comparison.files
         ]
         yield _folded("Files", _rows(("", "path", "package", "what"), listed), len(listed))

@@ -14,7 +14,7 @@ MAX_LINES = 30  # of a source's changelog
 MAX_FILES = 5_000
 _STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
-NO_OWNER = "(container)"
+UNOWNED = "(container)"  # shown for files of no package and no build
 NO_DATA = "no vulnerability data; --data names some (fpack audit --help)"
 
 
@@ -62,7 +62,7 @@ def _sizes(comparison: Comparison, page: Page) -> Iterator[str]:
     largest = sorted(comparison.sizes, key=lambda change: (-abs(change.new - change.old), change.owner))
     rows += [
         [
-            clean(change.owner) or NO_OWNER,
+            clean(change.owner) or UNOWNED,
             megabytes(change.old),
             "->",
             megabytes(change.new),
@@ -90,7 +90,7 @@ def _files(comparison: Comparison, page: Page, every: bool) -> Iterator[str]:
         return
     rows = [
         [
-            clean(row.owner) or NO_OWNER,
+            clean(row.owner) or UNOWNED,
             *(f"{sign}{number}" if number else "" for sign, number in zip("+-~", row[1:], strict=True)),
         ]
         for row in summarise_files(changes)

@@ -94,7 +94,7 @@ def _with_flags(text: ProjectText, call: PackageCall, variable: str, flags: Sequ
     return text.replaced(at, at, f" {' '.join(flags)}")
 
 
-def know_this_python(file: ChangedFile, name: str, failed: PhaseFailed, release: str) -> bool:
+def mend_old_cython(file: ChangedFile, name: str, failed: PhaseFailed, release: str) -> bool:
     """Generate sources of an old Cython again, or build with the last Python that they are for."""
     from fpack.builders.exec.messages import is_old_cython
     from fpack.cli.init.native.generated_c import generating_commands

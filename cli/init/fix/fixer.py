@@ -156,7 +156,7 @@ class Fixer:
             call_changes.answer_questions,
             call_changes.accept_old_sources,
             call_changes.accept_warnings,
-            lambda file, name, failed: call_changes.know_this_python(file, name, failed, release),
+            lambda file, name, failed: call_changes.mend_old_cython(file, name, failed, release),
             call_changes.install_staged,
             call_changes.make_directories,
             call_changes.name_directory,
