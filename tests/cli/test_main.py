@@ -73,7 +73,10 @@ def test_too_many_and_too_few_words(args: list[str], text: str, tmp_path: Path) 
     assert done.stderr.startswith("error: ") and text in done.stderr
 
 
-@pytest.mark.parametrize(("word", "hint"), [("install", "fpack run NAME"), ("ls", "fpack store list"), ("rmi", "gc")])
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("install", "fpack run NAME"), ("ls", "fpack store list"), ("rmi", "gc"), ("exec", "fpack debug")],
+)
 def test_a_command_of_another_tool_leads_to_that_of_fpack(word: str, hint: str, tmp_path: Path) -> None:
     told = Fpack(tmp_path)(word, "x", status=2).stderr
     assert f"There is no command '{word}'" in told and hint in told
