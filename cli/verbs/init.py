@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from fpack.cli.shared_options import SharedOptions
 
 IGNORED = ".gitignore"
+# The file that lists the packages of a project, by the end of the names of its sources.
+_LISTINGS = {
+    "py": "requirements.txt",
+    "js": "package.json",
+    "rs": "Cargo.toml",
+    "rb": "Gemfile",
+    "php": "composer.json",
+}
 
 
 @click.command(
@@ -160,7 +168,7 @@ def _rendered(path: Path, project: Project, kind: str | None, options: SharedOpt
             "The project's build system is not recognised",
             where=str(path),
             why=f"it has the files of none of {', '.join(KINDS)}",
-            hint=below or "write the file by hand, as docs/tutorial.md shows",
+            hint=below or _lacking(project),
         )
     found, unused = deployed(with_port(found, path), project)
     found = complete_code(complete(found, path, options, project.release), path, options, project.release)
@@ -171,6 +179,16 @@ def _rendered(path: Path, project: Project, kind: str | None, options: SharedOpt
     also = [*others(project, found), *unused]
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
     return _RenderedFile(found, content, also, left_out)
+
+
+def _lacking(project: Project) -> str:
+    """Return the hint for a project that no detector knows. Name the file by which its language lists packages."""
+    by_hand = "write the file by hand, as docs/tutorial.md shows"
+    for file in project.files:
+        listing = _LISTINGS.get(file.rpartition(".")[2]) if "/" not in file else None
+        if listing is not None:
+            return f"with a file {listing} beside {file}, fpack init knows its language; or {by_hand}"
+    return by_hand
 
 
 def _below(path: Path, project: Project) -> str:

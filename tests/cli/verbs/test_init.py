@@ -178,6 +178,9 @@ def test_the_command(tmp_path: Path) -> None:
     place = tmp_path / "demo"
     place.mkdir()
     assert "build system is not recognised" in fpack.fails("init", cwd=place)
+    (place / "app.py").write_text("import flask\n")
+    assert "with a file requirements.txt beside app.py" in fpack.fails("init", cwd=place)
+    (place / "app.py").unlink()
     (place / "Makefile").write_text("install:\n\tinstall -D demo $(PREFIX)/bin/demo\n")
     shown = fpack("init", "--print", cwd=place)
     assert not (place / "fpack.fp").exists()
