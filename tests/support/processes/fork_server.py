@@ -14,6 +14,7 @@ import io
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -122,7 +123,7 @@ class ForkServer:
                     words = b"".join(status).split()  # the number of the process, and its exit status
                     ended = len(words) == 2
                     if len(words) == 1:
-                        os.kill(int(words[0]), 9)
+                        os.kill(int(words[0]), signal.SIGKILL)
                     assert not ended, f"a process of {args} has its output open after {timeout} seconds"
                     raise subprocess.TimeoutExpired(["fpack", *args], timeout, b"".join(out), b"".join(err))
                 for key, _ in ready:
@@ -169,7 +170,10 @@ def _serve(listener: socket.socket) -> None:
                     status = fds.pop()
                     for fd in fds:
                         os.close(fd)
-                    os.write(status, b"%d " % child)
+                    try:
+                        os.write(status, b"%d " % child)
+                    except BrokenPipeError:  # the test's time was over before the command began
+                        os.kill(child, signal.SIGKILL)
                     selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
                 elif key.fileobj == names:
                     for name in os.read(names, _PART).decode().split():
@@ -179,8 +183,10 @@ def _serve(listener: socket.socket) -> None:
                     selector.unregister(key.fileobj)
                     os.close(key.fd)
                     child, status = key.data
-                    with open(status, "wb") as file:
-                        file.write(b"%d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                    with contextlib.suppress(BrokenPipeError):
+                        os.write(status, b"%d" % code)
+                    os.close(status)
 
 
 def _run(fds: Sequence[int], learnt: int) -> NoReturn:

@@ -24,6 +24,7 @@ class Fpack:
         self.prefix = prefix
         home.mkdir(exist_ok=True)
         self.archive = archive
+        self.timeout = 120.0  # seconds until a command is killed that does not end
         self.env = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -48,6 +49,8 @@ class Fpack:
             cache.mkdir(parents=True, exist_ok=True)
             (cache / "debian").symlink_to(indexes)
         self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
+        # The first command that needs the archive's index of files downloads and sorts tens of megabytes.
+        self.timeout = 600.0
 
     def command(self, *args: str | Path) -> list[str]:
         """Return the words to execute."""
@@ -59,10 +62,14 @@ class Fpack:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         status: int | None = 0,
-        timeout: float = 120,
+        timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
+        """Run a command; its exit status must be `status` (None: any), and no traceback may be seen.
+
+        timeout: in seconds; by default that of this user.
+        """
         cwd, env = cwd or self.home, {**self.env, **(env or {})}
+        timeout = self.timeout if timeout is None else timeout
         words = [str(arg) for arg in args]
         if can_run(self.prefix, env, words):
             done = server(self.prefix).run(words, cwd, env, timeout)
