@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,17 +131,26 @@ def test_an_error_of_the_disk(fpack: Fpack, expected: str, fault: str) -> None:
     assert fpack.pack("debian.trixie.hello")["digest"] == expected
 
 
-@pytest.fixture
-def slow(archive: Archive) -> Iterator[Server]:
-    with Server(archive.folder) as server:
+class SlowServer(Server):
+    """Serves an archive, but for the last byte of each package. sent: set when a package has all others."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__(archive.folder)
+        self.sent, self.ended = threading.Event(), threading.Event()
         for place in (archive.folder / "debian" / "pool").rglob("*.deb"):
-            server.trickle("/" + str(place.relative_to(archive.folder)), 0.05)
+            self.hold("/" + str(place.relative_to(archive.folder)), self.ended, self.sent)
+
+
+@pytest.fixture
+def slow(archive: Archive) -> Iterator[SlowServer]:
+    with SlowServer(archive) as server:
         yield server
+        server.ended.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_an_interrupt_ends_quickly_and_the_download_is_continued(
-    fpack: Fpack, archive: Archive, slow: Server, expected: str, number: signal.Signals
+def test_an_interrupt_ends_a_command_that_waits_for_bytes_and_the_download_is_continued(
+    fpack: Fpack, archive: Archive, slow: SlowServer, expected: str, number: signal.Signals
 ) -> None:
     env = {**fpack.env, "FPACK_MIRROR": archive.mirror_at(slow.url)}
     process = subprocess.Popen(
@@ -152,18 +162,20 @@ def test_an_interrupt_ends_quickly_and_the_download_is_continued(
         text=True,
     )
     partial = fpack.home / "store" / "partial"
-    while not list(partial.rglob("part")):
-        assert process.poll() is None, "no download began"
-        time.sleep(0.02)
-    time.sleep(0.5)
+    assert slow.sent.wait(120), "no download began"
     process.send_signal(number)
     _, message = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert "Traceback" not in message and "nterrupted" in message
     assert number == signal.SIGINT or number.name in message
-    assert list(partial.rglob("part")), "what arrived is kept for the next try"
+    arrived = [part.stat().st_size for part in partial.rglob("part")]
+    assert arrived, "what arrived is kept for the next try"
     assert list((fpack.home / "store" / "tmp").iterdir()) == []
-    assert fpack.pack("debian.trixie.hello")["digest"] == expected
+    slow.heal()
+    slow.requests.clear()
+    assert fpack.pack("debian.trixie.hello", env=env)["digest"] == expected
+    ranges = [begin for _, _, begin in slow.requests if begin is not None]
+    assert sorted(ranges) == sorted(f"bytes={size}-" for size in arrived if size)
     assert list(partial.iterdir()) == []
 
 

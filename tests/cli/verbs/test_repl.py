@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,13 @@ class Terminal:
         self.until(text.split("\n")[-1] + "\n")
         return self.until("\n> ").removesuffix("> ")
 
+    def sleeps(self) -> None:
+        """Wait until no thread of the session runs: it waits for a key.
+
+        Only then does Python's readline notice Ctrl-C, and not between two keys.
+        """
+        until(lambda: _states(self.process.pid) == {"S"})
+
     def end(self) -> int:
         os.close(self.master)
         try:
@@ -75,6 +82,14 @@ class Terminal:
         finally:
             self.process.kill()
             self.process.wait()
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the time is over"
+        time.sleep(0.01)
 
 
 def _own_terminal() -> None:
@@ -150,28 +165,34 @@ def test_interrupts_end_what_runs_and_not_the_session(terminal: Terminal) -> Non
     terminal.line(":load lib.fp")
     terminal.type("half a line")
     terminal.until("half a line")
-    # Python's readline notices Ctrl-C while it waits for a key, and not between two keys.
-    time.sleep(0.3)
+    terminal.sleeps()
     terminal.type("\x03")
     terminal.until("\n> ")
     assert terminal.line("port") == "80\n"
+    before = _seconds(terminal.process.pid)
     terminal.type("all(range(1000000), a => all(range(1000000), b => a + b >= 0))\n")
-    time.sleep(0.7)
+    until(lambda: _seconds(terminal.process.pid) - before > 0.3)
     terminal.type("\x03")
     terminal.until("Interrupted.")
     terminal.until("> ")
     assert terminal.line("port + 1") == "81\n"
-    # Nothing goes on behind.
-    before = _seconds(terminal.process.pid)
-    time.sleep(1)
-    assert _seconds(terminal.process.pid) - before < 0.5
+    terminal.sleeps()  # nothing goes on behind
     terminal.type("{\n")
     terminal.until("\n. ")
-    time.sleep(0.3)
+    terminal.sleeps()
     terminal.type("\x03")
     terminal.until("\n> ")
     terminal.type("\x04")
     assert terminal.process.wait(30) == 0
+
+
+def _states(pid: int) -> set[str]:
+    """Return the states of a process's threads, as /proc/PID/stat has them."""
+    found = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found.add((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def _seconds(pid: int) -> float:

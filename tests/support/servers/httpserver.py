@@ -126,9 +126,9 @@ class Server(LoopbackServer):
         """Send the body byte by byte."""
         self._fault(path, lambda handler: handler.file(pause=pause), times)
 
-    def hold(self, path: str, until: threading.Event) -> None:
-        """Send the body but for its last byte, and that when an event has come."""
-        self._fault(path, lambda handler: handler.file(until=until), None)
+    def hold(self, path: str, until: threading.Event, sent: threading.Event | None = None) -> None:
+        """Send the body but for its last byte, set `sent`, and send the last byte when `until` is set."""
+        self._fault(path, lambda handler: handler.file(until=until, sent=sent), None)
 
     def replace(
         self, path: str, data: bytes, *, times: int | None = None, headers: dict[str, str] | None = None
@@ -224,6 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
         reset: bool = False,
         pause: float = 0.0,
         until: threading.Event | None = None,
+        sent: threading.Event | None = None,
     ) -> None:
         """Send the file that the path names, or the part of it that a range asks for."""
         path = self.owner.folder / unquote(self.path.partition("?")[0]).lstrip("/")
@@ -267,6 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         if until is not None:
             self.wfile.write(body[:-1])
             self.wfile.flush()
+            if sent is not None:
+                sent.set()
             until.wait()
             body = body[-1:]
         self.wfile.write(body if stop is None else body[:stop])
