@@ -276,12 +276,17 @@ def podman_as(mode: str) -> Iterator[Podman]:
             finally:
                 podman.close()
     finally:
-        shutil.rmtree(home, onerror=functools.partial(_make_writable, os.fspath(home)))
+        remove_home(home)
 
 
-def _make_writable(home: str, function: object, path: str, _error: object) -> None:
-    """Delete what lies in a directory without write permission; `home` is the last to be changed."""
-    if path == home:
+def remove_home(home: Path) -> None:
+    """Delete the files of a podman, as far as possible. Nothing outside of `home` is changed."""
+    shutil.rmtree(home, onerror=functools.partial(_make_writable, home))
+
+
+def _make_writable(home: Path, _function: object, path: str | Path, _error: object) -> None:
+    """Delete what lies in a directory without write permission."""
+    if Path(path) == home:  # rmtree passes on the Path that it was given, which equals no text
         return  # something is left in it; what lies above is not ours
     os.chmod(os.path.dirname(path), stat.S_IRWXU)
     if os.path.isdir(path) and not os.path.islink(path):
