@@ -5,7 +5,6 @@ import io
 import shutil
 import tarfile
 import time
-import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -38,6 +37,7 @@ from fpack.store import canonical
 from fpack.store.derivation import Derivation
 from fpack.store.path import StorePath
 from support.stores.caches import GENERATION, KEY, Graph, Machine, machine
+from support.traced_memory import peak_memory
 
 MALLORY = generate(ED25519)
 
@@ -352,26 +352,24 @@ PATHS = b"\x85\xa6format\x01\xa5paths"
 def test_an_index_of_many_small_values_is_refused_before_they_are_built(body: bytes) -> None:
     """Each byte would become dozens of bytes of memory."""
     blob = compress(body)
-    tracemalloc.start()
-    try:
+
+    def refuse() -> None:
         with pytest.raises(BadIndex):
             decode(blob, "x")
-        assert tracemalloc.get_traced_memory()[1] < 3 * len(body) + (1 << 20)
-    finally:
-        tracemalloc.stop()
+
+    assert peak_memory(refuse) < 3 * len(body) + (1 << 20)
 
 
 def test_a_statement_of_many_small_values_is_refused_before_they_are_built() -> None:
     payload = (
         b"\x83\xa6format" + canonical.encode(FORMAT) + b"\xacrealisations\xdd\x00\x08\x00\x00" + b"\x90" * (1 << 19)
     )
-    tracemalloc.start()
-    try:
+
+    def refuse() -> None:
         with pytest.raises(BadIndex):
             decode_claims(SignedStatement(b"", payload, b""))
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+
+    assert peak_memory(refuse) < 4 << 20
 
 
 def test_derivations_that_nobody_signed_are_not_recorded(producer: Machine, victim: Machine, graph: Graph) -> None:

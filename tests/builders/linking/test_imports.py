@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import tracemalloc
 import zipfile
 import zlib
 
 import pytest
 from fpack.builders.linking.imports import Import, imports, package_names
 from support.growth import check_linear
+from support.traced_memory import peak_memory
 
 
 def found(language: str, text: str) -> dict[str, bool]:
@@ -80,10 +80,8 @@ def jar(manifest: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 def test_a_manifest_takes_no_more_memory_than_its_archive_claims() -> None:
     bomb = jar(bytes(32 << 20)).replace((32 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
-    tracemalloc.start()
     assert list(imports("java", bomb)) == []
-    assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    tracemalloc.stop()
+    assert peak_memory(lambda: list(imports("java", bomb))) < 8 << 20
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tracemalloc
 
 import pytest
 from fpack.builders.node import documents
@@ -15,6 +14,7 @@ from fpack.builders.node.placement import apart, hoisted
 from fpack.builders.node.pnpm import read_pnpm_lock
 from fpack.builders.node.yarn import _parse_classic, read_yarn_lock
 from support.growth import check_linear
+from support.traced_memory import peak_memory
 
 HERE = Platform("20.19.2", "x64")
 HASH = "sha512-" + "A" * 86 + "=="
@@ -265,10 +265,8 @@ def test_an_entry_of_yarn_is_read_in_time_in_proportion_to_its_line(before: str,
 @pytest.mark.parametrize("line", ['  version "{}"', '  "{}" 1', "  {} 1"])
 def test_a_line_of_yarn_takes_memory_in_proportion_to_its_length(line: str) -> None:
     text = "a@1:\n" + line.format("x" * 200_000) + "\n"
-    tracemalloc.start()
     assert len(_parse_classic(text)) == 1
-    assert tracemalloc.get_traced_memory()[1] < 20 * len(text)
-    tracemalloc.stop()
+    assert peak_memory(lambda: _parse_classic(text)) < 20 * len(text)
 
 
 def test_patterns_of_yarn_with_and_without_quotes() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from fpack.builders.sbom.model import Bill, Licence, LicenceText
 from hypothesis import given
 from hypothesis import strategies as st
 from support.reports import bills
+from support.traced_memory import peak_memory
 
 WRITERS: dict[str, Callable[[Bill], Iterator[bytes]]] = {
     "legal": legal.document,
@@ -30,17 +30,15 @@ texts = st.text(
 @pytest.mark.parametrize("name", WRITERS)
 def test_memory_does_not_grow_with_the_document(name: str) -> None:
     bill = bills.large(3000)
-    tracemalloc.start()
-    try:
+
+    def write() -> None:
         pieces = largest = size = 0
         for piece in WRITERS[name](bill):
             pieces, largest, size = pieces + 1, max(largest, len(piece)), size + len(piece)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert largest < 16_000
-    assert pieces > 3000 and size > 300_000
-    assert peak < 800_000, f"{peak} bytes for a document of {size} bytes"
+        assert largest < 16_000
+        assert pieces > 3000 and size > 300_000
+
+    assert peak_memory(write) < 800_000
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tracemalloc
 
 import pytest
 from fpack.builders.debian.contents import table, text
@@ -15,6 +14,7 @@ from fpack.builders.debian.indexes.table import IndexUnusable
 from fpack.builders.payload.globs import Globs
 from hypothesis import given
 from hypothesis import strategies as st
+from support.traced_memory import peak_memory
 
 LIB = "usr/lib/x86_64-linux-gnu"
 
@@ -185,9 +185,8 @@ def test_lines_that_are_hard_to_match_take_little() -> None:
         b"usr/bin/a " + b"x/a," * 50_000,
         b"usr/include/" + b" " * 200_000,
     ]
-    tracemalloc.start()
-    try:
+
+    def parse() -> None:
         assert parse_rows(b"\n".join(hard) + b"\n" for _ in range(20)) == []
-        assert tracemalloc.get_traced_memory()[1] < 32 << 20
-    finally:
-        tracemalloc.stop()
+
+    assert peak_memory(parse) < 32 << 20
