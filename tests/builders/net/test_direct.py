@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def refuse(_: str) -> NoReturn:
 
 def ask(direct: DirectConnections, url: str, method: str = "GET", body: bytes | Iterator[bytes] = b"") -> DirectAnswer:
     size = {} if isinstance(body, bytes) else {"Content-Length": str(100 << 20)}
-    return direct.request(method, urlsplit(url), size, body, 5, 5)
+    return direct.request(method, urlsplit(url), size, body, 60, 60)
 
 
 def content(answer: DirectAnswer) -> bytes:
@@ -78,7 +79,8 @@ def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     with serving(answers(OK), answers(b"HTTP/1.1 200 OK\r\n\r\nto the end"), answers(OK)) as url:
         direct = DirectConnections(refuse)
         assert content(ask(direct, url)) == b"ok"
-        threading.Event().wait(0.05)  # until the end of the connection has come
+        ((connection, *_),) = direct._idle.values()
+        assert select.select([connection.sock], [], [], 60)[0], "the end of the connection has not come"
         answer = ask(direct, url)
         assert answer.length_remaining is None and content(answer) == b"to the end"
         assert content(ask(direct, url)) == b"ok"

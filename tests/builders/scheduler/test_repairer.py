@@ -40,7 +40,7 @@ class Chain(BaseBuilder):
         self.during.append(task.resume_dir())
         if self.wait is not None:
             (task.resume_dir() / "part").write_text("downloaded")
-            assert self.wait.wait(20) and (task.resume_dir() / "part").read_text() == "downloaded"
+            assert self.wait.wait(60) and (task.resume_dir() / "part").read_text() == "downloaded"
         return self._late(task) if task.args.get("late") else self._finish(task, str(task.args["of"]))
 
     def _late(self, task: Task) -> Steps:

@@ -217,13 +217,16 @@ def test_a_full_disk_is_said_in_words(graph: Graph) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_no_more_run_at_once_than_there_are_jobs(graph: Graph, jobs: int) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, full = 0, 0, threading.Lock(), threading.Event()
 
     def function(task: Task) -> Built:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+            if running == jobs:
+                full.set()
+        full.wait(60)
         time.sleep(0.02)
         with lock:
             running -= 1
@@ -299,6 +302,7 @@ def test_a_killed_process_frees_its_lock_and_leaves_nothing(tmp_path: Path) -> N
     args = [sys.executable, "-c", TWO, tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent, TESTS]
     first = subprocess.Popen([str(a) for a in args], cwd=tmp_path)
     while not (tmp_path / "ran").exists():
+        assert first.poll() is None
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()

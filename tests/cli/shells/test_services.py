@@ -77,14 +77,15 @@ def test_ctrl_c_while_services_start_stops_them(fpack: Fpack, project: Path, ter
     terminal = Terminal(fpack, "shell", cwd=project)
     terminals.append(terminal)
     terminal.wait("echo: starting")
-    kept = kept_for(fpack, project) / "services" / "echo" / "data" / "log"
+    service = kept_for(fpack, project) / "services" / "echo"
+    log = service / "log"
     end = time.monotonic() + 120
-    while not kept.exists() and time.monotonic() < end:
+    while not (log.exists() and log.read_text()):  # it writes its user id, when it answers signals
+        assert time.monotonic() < end, "the service does not start"
         time.sleep(0.05)
-    time.sleep(0.5)
     terminal.type("\x03")
     assert terminal.end() == 130
-    assert kept.read_text() == "prepared\nstopped\n"
+    assert (service / "data" / "log").read_text() == "prepared\nstopped\n"
 
 
 CACHES = """

@@ -289,10 +289,13 @@ from fpack.cli.shells.sandbox import supervisor
 started = []
 def hang(launch, tell, *rest):
     started.append(subprocess.Popen(["sleep", "600"], pass_fds=[tell]))
-    for seconds in (0.3, 0.9):
-        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
     return started[0].pid
+def interrupted(fd, read=supervisor.told_command):
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    return read(fd)
 supervisor._spawn = hang
+supervisor.told_command = interrupted
 from fpack.cli.main import run
 run()
 """
