@@ -74,6 +74,12 @@ def malformation(error: Exception) -> str:
     return str(error)
 
 
+def counted(number: float, noun: str, plural: str = "") -> str:
+    """Return a number and its noun, as in `1 file` or `2 files`. plural: for a noun that does not take an s."""
+    shown = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{shown} {noun if number == 1 else plural or noun + 's'}"
+
+
 def similar(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.65) -> list[str]:
     """Return at most `count` of `known` that resemble `name`, the most likely first.
 

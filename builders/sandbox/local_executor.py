@@ -19,6 +19,7 @@ from pathlib import Path
 
 from blake3 import blake3
 from fpack.store import processes
+from fpack.store.errors import counted
 from fpack.store.files.remove import open_directory
 from fpack.store.files.writer import write_all
 
@@ -300,17 +301,17 @@ class _RunMonitor:
         now = time.monotonic()
         limits = self._spec.limits
         if now - self._began > limits.seconds:
-            self._exceed(f"it ran for more than {limits.seconds} seconds")
+            self._exceed(f"it ran for more than {counted(limits.seconds, 'second')}", "seconds")
         if self._said > limits.log:
-            self._exceed(f"it wrote more than {limits.log} bytes to its log")
+            self._exceed(f"it wrote more than {counted(limits.log, 'byte')} to its log", "log")
         if self._pid and now - self._looked > _WATCH:
             self._looked = now
             pids = usage.descendants(self._pid)
             most = limits.memory or usage.machine_memory() * 9 // 10
             if usage.memory(pids, most) + self._held.memory > most:
-                self._exceed(f"it used more than {most} bytes of memory")
+                self._exceed(f"it used more than {counted(most, 'byte')} of memory", "memory" if limits.memory else "")
             if len(pids) > limits.processes + 2:
-                self._exceed(f"it had more than {limits.processes} processes")
+                self._exceed(f"it had more than {counted(limits.processes, 'process', 'processes')}", "processes")
         if now > self._measured:
             if self._pid:
                 pids = usage.descendants(self._pid)
@@ -319,16 +320,19 @@ class _RunMonitor:
             directories = [os.fspath(self._work.directory / name) for name in ("build", "out", "tmp")]
             used = usage.disk_use(directories, limits.size)
             if used.size + self._held.disk > limits.size:
-                self._exceed(f"it wrote more than {limits.size} bytes")
+                self._exceed(f"it wrote more than {counted(limits.size, 'byte')}", "size")
             elif used.files > usage.files_within(limits.size):
                 most = usage.files_within(limits.size)
-                self._exceed(f"it made more than {most} files, the most for a limit of {limits.size} bytes")
+                self._exceed(
+                    f"it made more than {counted(most, 'file')}, the most for a limit of {limits.size} bytes", "size"
+                )
             # Spend at most a twentieth of the time on measuring, which is slow for a large tree.
             self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
 
-    def _exceed(self, words: str) -> None:
+    def _exceed(self, words: str, limit: str) -> None:
+        """End the build, which exceeds a limit. limit: the field of `limits` that sets it, "" if none does."""
         if not self._exceeded:
-            self._exceeded = words
+            self._exceeded = f"{words}; limits = {{ {limit} = NUMBER }} sets another limit" if limit else words
             self._kill()
 
     def _kill(self) -> None:

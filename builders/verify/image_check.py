@@ -109,7 +109,7 @@ class _Check:
         if not isinstance(value, dict) or not isinstance(value.get("layers"), list):
             raise BadDocument(name, "it has no layers", DOCUMENT)
         if len(value["layers"]) > MAX_LAYERS:
-            raise BadDocument(name, f"it has {len(value['layers'])} layers", DOCUMENT)
+            raise BadDocument(name, f"it has {len(value['layers'])} layers; at most {MAX_LAYERS} are read", DOCUMENT)
         config = descriptor(value.get("config"), name)
         layers = [descriptor(layer, name) for layer in value["layers"]]
         for where, what in differences(documents.expected_manifest(config, layers, self._head.annotations), value):

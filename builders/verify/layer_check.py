@@ -11,7 +11,7 @@ from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.streams.codecs import LAYER_TYPES
 from fpack.builders.streams.stream import Section, Stream, blocks
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 
 from .findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
 from .strict_tar import StrictMember, StrictTar
@@ -161,7 +161,8 @@ class _Comparison:
         if not self._known:
             names = ", ".join(show(path) for path in self._sample)
             more = " and more" if self.count > len(self._sample) else ""
-            self._report.add(LAYER, self._label, f"it is added, with {self.count} entries: {names}{more}")
+            count = counted(self.count, "entry", "entries")
+            self._report.add(LAYER, self._label, f"it is added, with {count}: {names}{more}")
         for path, entry in self._wanted.items():
             if entry is not None:
                 self._add(MISSING, path, f"it is missing: {_describe(entry)}")

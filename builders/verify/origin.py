@@ -29,7 +29,7 @@ from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
 from fpack.store import threads
 from fpack.store.derivation import Derivation
-from fpack.store.errors import DamagedPath, FpackError
+from fpack.store.errors import DamagedPath, FpackError, counted
 
 from . import script_packages
 from .bases.files import BaseFiles, check_own, check_owners, check_record
@@ -250,7 +250,8 @@ class Trace:
         ):
             if missing:
                 more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
-                text = f"{len(missing)} packages are {what}: {', '.join(missing[:MAX_NAMED])}{more}"
+                count = counted(len(missing), "package is", "packages are")
+                text = f"{count} {what}: {', '.join(missing[:MAX_NAMED])}{more}"
                 self._report.note(text, first=True)
 
     def _of_rules(self) -> None:

@@ -17,6 +17,7 @@ from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import counted
 from fpack.store.files.tree import chunks
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -136,7 +137,9 @@ def compare(head: Head, image: Path, report: Report) -> None:
             inner = "the same tar, compressed differently" if found["diff_id"] == layer.diff_id else "another tar"
             report.add(REBUILD, f"layer {number + 1}", f"the rebuilt layer is {found['digest']}, {inner}")
     if count != len(head.layers):
-        report.add(REBUILD, "image", f"the rebuilt image has {count} layers; the manifest has {len(head.layers)}")
+        report.add(
+            REBUILD, "image", f"the rebuilt image has {counted(count, 'layer')}; the manifest has {len(head.layers)}"
+        )
     for name, blob in (("config", head.image.config), ("manifest", head.image.manifest)):
         digest = f"sha256:{deb_reader.digest(image / name)[0]}"
         if digest != blob.digest:

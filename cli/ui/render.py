@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fpack.light_typing import TextIO
 from fpack.store.errors import FpackError, one_line, printable
+from fpack.store.errors import counted as counted
 
 
 def colored(stream: TextIO) -> bool:
@@ -20,11 +21,6 @@ def paint(text: str, style: str, on: bool) -> str:
     """Return `text` in a style: bold, dim, red, green, yellow, blue or cyan."""
     codes = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
     return f"\x1b[{codes[style]}m{text}\x1b[0m" if on else text
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, as in `1 file` or `2 files`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def error_text(error: FpackError, color: bool = False) -> str:

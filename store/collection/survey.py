@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from fpack.store import DAY, base32
 from fpack.store.database import LATEST, split_hashes
 from fpack.store.db.clock import Timeline
+from fpack.store.errors import counted
 from fpack.store.path import StorePath
 
 from . import roots as root_links
@@ -159,11 +160,12 @@ def _spared(paths: Mapping[bytes, PathRow], timeline: Timeline, policy: Policy) 
     found = []
     age = timeline.age
     if policy.older_than:
-        name = f"its age: less than {policy.older_than / DAY:g} days"
+        name = f"its age: less than {counted(policy.older_than / DAY, 'day')}"
         found += [Root("young", name, h) for h, row in paths.items() if age(row.registered) < policy.older_than]
     if policy.keep_recent:
         days = policy.keep_recent
-        name = "keep-recent = none, which keeps all paths" if isinf(days) else f"its use in the last {days:g} days"
+        last = "the last day" if days == 1 else f"the last {days:g} days"
+        name = "keep-recent = none, which keeps all paths" if isinf(days) else f"its use in {last}"
         found += [Root("recent", name, h) for h, row in paths.items() if age(row.used) < policy.keep_recent * DAY]
     return found
 

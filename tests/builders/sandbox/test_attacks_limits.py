@@ -24,9 +24,9 @@ def ended(caller: Caller, result: Result) -> str:
 ATTACKS = {
     # name: script, limits, what the error says
     "sleeps and ignores signals": (
-        "trap '' TERM INT HUP QUIT; sleep 60 & sleep 60", {"seconds": 1}, "more than 1 seconds"),
+        "trap '' TERM INT HUP QUIT; sleep 60 & sleep 60", {"seconds": 1}, "more than 1 second;"),
     "stops itself": (
-        "kill -STOP $$; attacker sleepers 1 & kill -STOP $!; sleep 60", {"seconds": 1}, "more than 1 seconds"),
+        "kill -STOP $$; attacker sleepers 1 & kill -STOP $!; sleep 60", {"seconds": 1}, "more than 1 second;"),
     "private memory": ("attacker memory private 400", {"memory": 100 * MB}, "bytes of memory"),
     "shared memory": ("attacker memory shared 400", {"memory": 100 * MB}, "bytes of memory"),
     "memory in files that are not mapped": ("attacker memory memfd 400", {"memory": 100 * MB}, "bytes of memory"),

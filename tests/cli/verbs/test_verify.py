@@ -212,7 +212,7 @@ def test_an_archive_that_cannot_be_reached_or_lost_something_is_no_success(
     deb.unlink()
     text = unchecked(made.fpack, made.tar, env=lost)
     assert "the file of hello is unavailable" in text
-    assert "1 packages are not compared with what the archive has: hello" in text
+    assert "1 package is not compared with what the archive has: hello" in text
     shutil.rmtree(folder / "debian" / "dists")
     text = unchecked(made.fpack, made.tar, env=lost)
     assert "the index of trixie is unavailable" in text
