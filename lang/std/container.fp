@@ -456,7 +456,7 @@ runs-scripts(configure, unconfigured, names, has-package, arch) =
   if configure == null then !unconfigured && names != [] && arch == settings.arch && has-package("dpkg")
   else if configure != false && arch != settings.arch then
     error(
-      "Maintainer scripts run only for ${settings.arch}, which is built for, and this image is for ${arch}",
+      "Maintainer scripts run only for ${settings.arch}, the architecture of the build, and this image is for ${arch}: leave out `configure`",
       "configure",
     )
   else configure != false
@@ -464,7 +464,7 @@ runs-scripts(configure, unconfigured, names, has-package, arch) =
 # With a base, none run: they would see another system than the container's.
 refuse-scripts(configure) =
   if configure == null || configure == false then false
-  else error("Maintainer scripts do not run on a base", "configure")
+  else error("Maintainer scripts do not run on a base: leave out `configure`", "configure")
 
 release-has(release, arch, name) = get(import("fpack/debian-package").of-release(release, arch), name, null) != null
 

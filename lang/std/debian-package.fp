@@ -55,7 +55,10 @@ package(release: string, found: record, rule: record = no-rule, built-for = own-
         ...if payload == payload-of(found.name, deb, version, arch) then {} else { payload }
       }
     else if deb != archive-file(found) || payload != payload-of(found.name, deb, version, arch) then
-      error("${found.name} has files of its own for ${arch}, so it cannot be taken for ${other}", "deb")
+      error(
+        "The `deb` or `payload` of ${found.name} was changed for ${arch}, so it cannot be taken for ${other}",
+        "deb",
+      )
     else package(release, debian-package(release, found.name, other), rule, other).with { replace }
   replace = {}
   release

@@ -54,9 +54,9 @@ fetch({
       )
     else if size != null && size < 0 then error("`size` is a number of bytes, and not ${size}", "size")
     else if digest != "" && match(digest, "[0-9a-f]{64}") == null then
-      error("`sha256` is 64 hexadecimal digits", "sha256")
+      error("`sha256` is 64 hexadecimal digits, and not ${to-json(sha256)}", "sha256")
     else if strong != "" && match(strong, "[0-9a-f]{128}") == null then
-      error("`sha512` is 128 hexadecimal digits", "sha512")
+      error("`sha512` is 128 hexadecimal digits, and not ${to-json(sha512)}", "sha512")
     else derivation {
       kind = "fetch"
       name = if name == null then store-name(last) else name

@@ -85,7 +85,10 @@ source-field(place) = { source = place }
 directory-entry(users, path, given) =
   if given == null then directory(users, path, {})
   else if type(given) == "record" then directory(users, path, given)
-  else error("The directory ${path} is null, or a record of its mode and owner", path)
+  else error(
+    "The directory ${path} is null, or a record of its mode and owner, and this is ${with-article(type(given))}",
+    path,
+  )
 
 directory(users, path, {
   mode: string | int | null = null,
@@ -98,7 +101,7 @@ directory(users, path, {
 
 link-entry(path, target) =
   if type(target) == "string" then { kind = "symlink", mode = 511, uid = 0, gid = 0, path, target }
-  else error("The link ${path} is the string that it points to", path)
+  else error("The target of the link ${path} is a string, and this is ${with-article(type(target))}", path)
 
 # A mode is a string of octal digits. A number would be decimal: 0755 is seven hundred and fifty-five.
 mode-of(path, mode, default) =

@@ -8,10 +8,10 @@ of-container({
 }) = [
   if name == null || match(name, "[a-z0-9]{1,255}") != null then null
   else check(image-name(name), "name", name,
-    "lowercase letters and digits, separated by single . _ - and, between components, /"),
+    "text of lowercase letters and digits, separated by single . _ - and, between components, /"),
   if tag == null then null
   else check(match(tag, "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}") != null, "tag", tag,
-    "at most 128 letters, digits, _ . and -, and begins with neither . nor -"),
+    "text of at most 128 letters, digits, _ . and -, which begins with neither . nor -"),
   if entrypoint == null then null else program("entrypoint", entrypoint),
   if command == null || entrypoint != null then null else program("command", command),
   if user == null then null
@@ -20,7 +20,7 @@ of-container({
   else check(in-store(workdir) || plain(workdir), "workdir", workdir, path-form),
   if ports == [] then null
   else each("ports", ports, is-port,
-    "a port of the container: a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),
+    "a list of ports: numbers from 1 to 65535, and text such as \"53/udp\" or \"8000-8010/tcp\""),
   if volumes == [] then null else each("volumes", volumes, plain, path-form),
   if labels == {} then null else each("labels", names(labels), label => label != "", "a name that is not empty"),
   if env == {} then null else each("env", values(env), no-nul, "text without a NUL character"),
@@ -195,26 +195,27 @@ limited(limits) =
 
 accounts(users) =
   let
-    name-form = "at most 32 letters, digits, _ . and -, and begins with a letter or _"
+    name-form = "text of at most 32 letters, digits, _ . and -, which begins with a letter or _"
+    strange = [n for n in names(users) if !is-name(n)]
     is-name(n) = match(n, "[A-Za-z_][A-Za-z0-9_.-]{0,31}") != null
     is-number(n) = type(n) != "int" || n >= 0 && n < 4294967295
     clean(text) = type(text) != "string" || match(text, "[^:\\x00-\\x1f\\x7f]*") != null
-    numbers = [get(u, "uid", null) for _, u in users if type(u) == "record"]
+    numbers = [u.uid for _, u in users if type(u) == "record" && has(u, "uid")]
+    twice = [n for n in unique(numbers) if length([m for m in numbers if m == n]) > 1]
   in [
-    each("users", names(users), is-name, name-form),
+    if strange == [] then null
+    else error("The name of a user is ${name-form}; this is ${shown(head(strange))}", head(strange)),
     [
       [
         check(is-number(get(u, "uid", null)), "uid", get(u, "uid", null), "a number from 0 to 4294967294"),
         check(is-number(get(u, "gid", null)), "gid", get(u, "gid", null), "a number from 0 to 4294967294"),
         check(type(get(u, "group", null)) != "string" || is-name(u.group), "group", get(u, "group", null), name-form),
-        each(
-          "users",
-          [u.home or "", u.shell or "", u.comment or ""],
-          clean,
-          "text without a colon or control character",
-        ),
+        [
+          check(clean(get(u, f, "")), f, get(u, f, ""), "text without a colon or control character")
+          for f in ["home", "shell", "comment"]
+        ],
       ]
       for _, u in users if type(u) == "record"
     ],
-    check(length(unique(numbers)) == length(numbers), "users", numbers, "a record of users with different numbers"),
+    if twice == [] then null else error("Two of the `users` have the number ${shown(head(twice))}", "users"),
   ]

@@ -3,7 +3,7 @@
 # A derivation with the answers as files. function: the name of the library's function that builds the package.
 # Nothing is compiled: what the build system prints for the package's own commands is kept.
 answers(function: string, package) =
-  if !has(questions, function) then error("The build system of `${function}` answers no questions", "function")
+  if !has(questions, function) then error("The build system of `${function}` cannot list its targets", "function")
   else package.with(old => {
     configure = get(before, function, "") + script(old.configure or null)
     build = null

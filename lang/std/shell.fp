@@ -187,7 +187,10 @@ checked-service(name, s) =
 
 service-names(services) =
   let wrong = [n for n in names(services) if match(n, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null] in
-  if wrong == [] then null else error("${head(wrong)} is no name for a service", head(wrong))
+  if wrong == [] then null else error(
+    "${to-json(head(wrong))} cannot be the name of a service: write letters, digits, _ and -, and no - at the beginning",
+    head(wrong),
+  )
 
 # The one release of Debian that the root of a shell is made of.
 one-release(given, debian, built) =

@@ -8,7 +8,7 @@
 parse(version: string) =
   let found = match(version, "v?(\\d+)(?:\\.(\\d+))?(?:\\.(\\d+))?(?:-([0-9A-Za-z.-]+))?(?:\\+([0-9A-Za-z.-]+))?") in
   if found == null then error(
-    "${version} is no semantic version, which is MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-rc.1; compare-upstream compares others",
+    "${version} is not a semantic version, MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-rc.1; compare-upstream compares others",
   )
   else
     let number(i) = if get(found, i) == null then 0 else to-int(get(found, i)) in
@@ -62,19 +62,19 @@ sorted-upstream(list: [string]) = sort(list, upstream-key)
 #
 #   versions.newest(["1.9.0", "1.10.0"]) == "1.10.0"
 newest(list: [string]) =
-  if list == [] then error("There is no newest of no versions") else head(reverse(sorted(list)))
+  if list == [] then error("An empty list has no newest version") else head(reverse(sorted(list)))
 
 # The newest of Debian's versions.
 #
 #   versions.newest-debian(["1.9-1", "1.10-1"]) == "1.10-1"
 newest-debian(list: [string]) =
-  if list == [] then error("There is no newest of no versions") else head(reverse(sorted-debian(list)))
+  if list == [] then error("An empty list has no newest version") else head(reverse(sorted-debian(list)))
 
 # The newest of versions of any form.
 #
 #   versions.newest-upstream(["2024a", "2024b", "2023d"]) == "2024b"
 newest-upstream(list: [string]) =
-  if list == [] then error("There is no newest of no versions") else head(reverse(sorted-upstream(list)))
+  if list == [] then error("An empty list has no newest version") else head(reverse(sorted-upstream(list)))
 
 # The first two numbers of a version, as in the names of programs that are installed side by side.
 #
@@ -129,7 +129,7 @@ comparator(text: string) =
     partial = minor == null || patch == null
     between(below) = [{ op = ">=", version = low, written = true }, { op = "<", version = below, written = false }]
   in
-    if found == null then error("${text} is no range of versions: write ^1.2, ~1.2, >=1.2 <2, 1.2.3, 1.x or *")
+    if found == null then error("${text} is not a range of versions: write ^1.2, ~1.2, >=1.2 <2, 1.2.3, 1.x or *")
     else if major == null then [{ op = ">=", version = "0.0.0", written = false }]
     else if op == "^" then
       between(
@@ -161,7 +161,7 @@ debian-key(version: string) =
     epoch = if get(found, 0) == null then "0" else get(found, 0)
     revision = if get(found, 2) == null then "" else get(found, 2)
   in
-    if found == null then error("${version} is no version of Debian: it has letters, digits and . + ~ - :")
+    if found == null then error("${version} is not a Debian version: it consists of letters, digits and . + ~ - :")
     else digits(epoch) + debian-part(get(found, 1)) + debian-part(revision)
 
 # A string whose order is that of the version, whatever its form. What comes after a `+` does not count.
@@ -175,7 +175,7 @@ upstream-key(version: string) =
     plain = fold(reverse(all), [], (later, part) =>
       if part == zero && (later == [] || starts-with(head(later), "0")) then later else [part, ...later])
   in
-    if counted == [] then error("${to-json(version)} is no version: it has no number")
+    if counted == [] then error("${to-json(version)} is not a version: it has no number")
     else join([...plain, zero], ",")
 
 # The parts of a number with the word and the number after it, or of a word. Their first characters are their order:

@@ -95,7 +95,7 @@ def test_a_maven_project(world: World, tmp_path: Path) -> None:
         assert "The lock has an invalid path" in world.fpack.fails("build", "greeter", cwd=place)
     (place / "maven.lock").write_text(lock)
     (place / "pom.xml").write_text(pom.replace("1.2", "1.3"))
-    assert "The lock is of another pom.xml" in world.fpack.fails("build", "greeter", cwd=place)
+    assert "The lock was made for another pom.xml" in world.fpack.fails("build", "greeter", cwd=place)
 
 
 PHP = {

@@ -78,7 +78,7 @@ configure = """
 
 # Sources that are older than modules are of the language before those.
 without-go-mod(module) =
-  if match(module, "[\\w.~/-]+") == null then error("This is no path of a Go module: ${module}", "module")
+  if match(module, "[\\w.~/-]+") == null then error("This is not the path of a Go module: ${module}", "module")
   else """
     if [ ! -e go.mod ]; then echo "module ${module}" >go.mod; fi
   """

@@ -90,7 +90,7 @@ repository(data, of, file) =
   let
     files =
       if get(data, "format", 0) != 1 then error("This is not a lock that fpack wrote", "lock")
-      else if get(data, "of", "") != of then error("The lock is of another ${file}: run fpack lock", "lock")
+      else if get(data, "of", "") != of then error("The lock was made for another ${file}: run fpack lock", "lock")
       else data.files
   in text("repository", join(["${p} ${artifact(p, f)}\n" for p, f in files], ""))
 

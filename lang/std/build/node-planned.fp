@@ -102,7 +102,8 @@ npm-commands = """
 
 planner(request) =
   let plan = get(settings, "node-plan", null) in
-  if plan == null then error("Packages of Node are resolved by commands only", "project") else plan(request)
+  if plan == null then error("Only commands such as fpack build resolve the packages of a Node project", "project")
+  else plan(request)
 
 archive(p) = derivation {
   kind = "npm"

@@ -83,7 +83,8 @@ version-of(version) =
 
 planner(request) =
   let plan = get(settings, "python-plan", null) in
-  if plan == null then error("Packages of Python are resolved by commands only", "project") else plan(request)
+  if plan == null then error("Only commands such as fpack build resolve the packages of a Python project", "project")
+  else plan(request)
 
 full-version(version) = head(match(version, "(?:\\d+:)?(\\d+\\.\\d+(?:\\.\\d+)?).*"))
 
@@ -116,7 +117,7 @@ with-version(version, given) =
   in
     if found == version then with-release
     else error(
-      "Python ${version} is asked for, and ${release}, the release of the build, has ${found}: ${wanted} has ${version}, so take `tools`, `libs` and `runtime` from it, and leave out `release`",
+      "The release of the build, ${release}, has Python ${found}, not ${version}: take `tools`, `libs` and `runtime` from ${wanted}, which has ${version}, and leave out `release`",
       "python",
     )
 

@@ -125,7 +125,7 @@ requirement(text) =
     "([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(\\[[^\\]]*\\])?\\s*==\\s*([^\\s;]+)\\s*(;.*?)?((?:\\s*--hash[=\\s]\\s*sha256:[0-9a-f]{64})*)\\s*",
   ) in
   if found == null then
-    error("This line of the requirements is no package of one version: ${text}; pip-compile locks it", "requirements")
+    error("This line of the requirements does not pin one version: ${text}; pip-compile pins versions", "requirements")
   else
     let
       hashes = [

@@ -180,7 +180,7 @@ from-lock(content, arch) =
   in
     if from-git != [] then
       error(
-        "The gem ${head(head(from-git))} comes from git, which has no checksum: bundle package --all puts the gems into vendor/cache, and then `lock` is left out",
+        "The gem ${head(head(from-git))} comes from git, which has no checksum: run bundle package --all, which puts the gems into vendor/cache, and leave out `lock`",
         "lock",
       )
     else listed

@@ -231,7 +231,7 @@ locked(p, metadata) =
       error("The lock has a crate of an invalid name or version: ${to-json(name)} ${to-json(version)}", "lock")
     else if starts-with(where, "git+") then
       error(
-        "The crate ${name} comes from git, which has no checksum: cargo vendor puts the crates into vendor/, and then `lock` is left out",
+        "The crate ${name} comes from git, which has no checksum: run cargo vendor, which puts the crates into vendor/, and leave out `lock`",
         "lock",
       )
     else if match(checksum, "[0-9a-f]{64}") == null then error("The lock has no checksum of the crate ${name}", "lock")

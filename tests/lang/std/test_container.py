@@ -543,7 +543,7 @@ def test_nothing_depends_on_the_machine(tmp_path: Path, cache: Path) -> None:
         ('packages = [debian.dash], files = { "/x" = 5 }', "is a string, a path"),
         ('packages = [debian.dash], files = { "/x" = { tekst = "a" } }', "has no field `tekst`"),
         ('packages = [debian.dash], directories = { "/x" = "0755" }', "a record of its mode"),
-        ('packages = [debian.dash], links = { "/x" = 5 }', "the string that it points to"),
+        ('packages = [debian.dash], links = { "/x" = 5 }', "The target of the link /x is a string, and this is an int"),
         ('packages = [debian.dash], users = { a = { home = "/x" } }', "needs the field `uid`"),
         ("packages = [debian.dash], healthcheck = { test = [] }", "has no field `test`"),
         ("packages = [debian.dash], env = { A = null }", "`A` in `env` is text, and this is null"),

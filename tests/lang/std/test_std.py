@@ -201,7 +201,7 @@ def test_numbers_are_compared_as_numbers(a: list[int], b: list[int]) -> None:
 
 def test_what_is_no_version() -> None:
     for text in ("", "---", "v"):
-        with pytest.raises(EvalError, match="is no version"):
+        with pytest.raises(EvalError, match="is not a version"):
             ordered(text, "1", "-upstream")
     with pytest.raises(EvalError, match="compare-upstream compares others"):
         ordered("1.1.1w", "1")
