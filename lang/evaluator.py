@@ -333,7 +333,7 @@ class Evaluator:
         if latest is None:
             return fault
         # The limit was reached in a builtin, while no expression of a text was being evaluated.
-        return latest.error(0, 0, fault.what, why=f"{fault.why}; a value of this text took it", hint=fault.hint)
+        return latest.error(0, 0, fault.what, why=f"{fault.why}; a value of this text reached it", hint=fault.hint)
 
     def _show(self, kind: str, text: str, frame: FrameType) -> None:
         """Pass on a message of `trace` or `warn`, with the position of the call."""
@@ -394,6 +394,8 @@ def read(path: str) -> str:
         if len(data) > MAX_FILE:
             raise Fault(f"{quote(name)} is too large to be read as text", why=f"the limit is {MAX_FILE >> 20} MB")
         return data.decode()
+    except FileNotFoundError:
+        raise Fault(f"There is no file {quote(name)}", why=f"{path} does not exist") from None
     except OSError as error:
         raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
     except UnicodeDecodeError:

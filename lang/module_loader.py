@@ -20,7 +20,7 @@ from fpack.lang.runtime.records.layers import filled
 from fpack.lang.runtime.records.literals import claimed
 from fpack.lang.runtime.records.parts import flatten
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.runtime.values import Record, Thunk, Value, evaluated, pending, record_with_origin
+from fpack.lang.runtime.values import Record, Thunk, Value, describe, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
 from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store.errors import FpackError
@@ -195,7 +195,8 @@ class Modules:
         if target.__class__ is PathValue:
             path = target.path
         elif target.__class__ is not str:
-            raise Fault("`import` takes a path or a string", hint='import("./FILE.fp") or import("fpack/NAME")')
+            hint = 'write import("./FILE.fp") or import("fpack/NAME")'
+            raise Fault(f"`import` takes a path or a string, and this is {describe(target)}", hint=hint)
         elif target.startswith("fpack/"):
             return self.named(target[len("fpack/") :])
         elif (module.directory, target) in self._imported:
@@ -320,7 +321,7 @@ class Modules:
         """Make the error for a text that cannot be compiled within the limits: it is at the text's beginning."""
         if self.limits is not None:
             self.limits.caught = True
-        return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
+        return source.error(0, 0, fault.what, why=f"{fault.why}; compiling this text reached it", hint=fault.hint)
 
     def run(self, module: Module) -> Value:
         """Run a module's code and return `.value`."""

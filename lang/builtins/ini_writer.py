@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
+from fpack.lang.runtime.values import describe
 
 _BAD_NAME = re.compile(r"^[#;\[]|[=:\x00-\x1f\x7f]|^\s|\s$|^$")
 _BAD_SECTION = re.compile(r"[\[\]\x00-\x1f\x7f]|^\s|\s$|^$")
@@ -19,9 +20,8 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^\s|\s$")
 def written(value: Any) -> str:
     """Return the text of a record; raise Fault for what INI cannot express."""
     if not isinstance(value, dict):
-        raise Fault(
-            "INI holds a record of sections, and this is another value", hint="write { SECTION = { NAME = VALUE } }"
-        )
+        hint = "write to-ini({ SECTION = { NAME = VALUE } })"
+        raise Fault(f"`to-ini` takes a record of sections, and this is {describe(value)}", hint=hint)
     lines = _entries({name: item for name, item in value.items() if not isinstance(item, dict)}, "")
     for name, section in value.items():
         if isinstance(section, dict):

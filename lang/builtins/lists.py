@@ -23,7 +23,7 @@ from fpack.lang.runtime.argument_checks import (
 )
 from fpack.lang.runtime.operators import add, eq, fields, items, lt, pick
 from fpack.lang.runtime.values import MISSING, Thunk, Value, describe, evaluated, force, lookup, type_name
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 
 from .records import has
 
@@ -167,7 +167,7 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
         if -1 < i < len(x):
             return evaluated(x[i])
         if default is MISSING:
-            count = f"the list has {len(x)}, counted from 0" if x else "the list is empty"
+            count = f"the list has {counted(len(x), 'element')}; the first is element 0" if x else "the list is empty"
             raise ArgumentError(key, f"finds no element {i} in this list", why=count)
         return evaluated(default)
     if not isinstance(x, dict):

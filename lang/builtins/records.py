@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong_type
+from fpack.lang.runtime.argument_checks import (
+    ArgumentError,
+    function_of,
+    list_of,
+    record_of,
+    strings_of,
+    text_of,
+    wrong_type,
+)
 from fpack.lang.runtime.operators import pick
-from fpack.lang.runtime.values import MISSING, OnDemand, Record, Thunk, Value, evaluated
+from fpack.lang.runtime.values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
 
 
 def names(r: Value, /) -> Value:
@@ -67,12 +75,13 @@ def to_record(xs: Value, /) -> Value:
     to-record([{ name = "a", value = 1 }]) == { a = 1 }
     """
     found: dict[str, Value] = {}
-    for x in list_of(xs):
-        item = record_of(x)
+    for i, x in enumerate(list_of(xs)):
+        item = evaluated(x)
+        if not isinstance(item, dict):
+            raise ArgumentError(evaluated(xs), f"takes a list of records, and element {i} is {describe(item)}")
         if item.keys() != {"name", "value"}:
-            raise Fault(
-                "`to-record` takes records of `name` and `value`", why=f"this record has {', '.join(sorted(item))}"
-            )
+            has = f"has {', '.join(map(quote, sorted(item)))}" if item else "is empty"
+            raise Fault("`to-record` takes records of `name` and `value`", why=f"the record of element {i} {has}")
         name = text_of(item["name"])
         if name in found:
             raise Fault(f"Two elements of the list are named {quote(name)}")

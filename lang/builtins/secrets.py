@@ -15,10 +15,12 @@ def secret(name: Value, /) -> Value:
         type(secret("GITLAB_TOKEN")) == "secret"
     """
     text = text_of(name)
-    # A name of letters, digits and _ is an identifier if it begins with no digit; `re` takes long to import.
+    # A name of letters, digits and _ is an identifier if it does not begin with a digit; `re` takes long to import.
     is_name = text.isascii() and text.replace("-", "_").isidentifier() and not text.startswith("-")
     if not is_name or len(text) > _LONGEST:
-        raise ArgumentError(name, "takes a name of letters, digits, - and _, at most 64, that begins with no digit")
+        raise ArgumentError(
+            name, "takes a name of at most 64 letters, digits, - and _, which does not begin with a digit"
+        )
     return Secret(text)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
+from fpack.lang.runtime.values import describe
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 100  # an array on one line is not longer
@@ -17,7 +18,8 @@ _ESCAPED_IN_LINES = re.compile("[\0-\x08\x0b-\x1f\x7f\\\\]")
 def written(value: Any) -> str:
     """Return the text of a record of the types of JSON; raise Fault for what TOML cannot express."""
     if not isinstance(value, dict):
-        raise Fault("TOML holds a record, and this is another value", hint="write to-toml({ NAME = VALUE })")
+        hint = "write to-toml({ NAME = VALUE })"
+        raise Fault(f"`to-toml` takes a record, and this is {describe(value)}", hint=hint)
     lines: list[str] = []
     _table(value, [], lines)
     return "".join(f"{line}\n" for line in lines)

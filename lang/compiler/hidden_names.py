@@ -270,8 +270,8 @@ class HiddenNames:
             self.source.error(
                 node.start,
                 node.end,
-                f"`{name}` is no name here",
-                why=f"the record changes a field of the `{name}` that it spreads, and defines none",
+                f"`{name}` is not a name here",
+                why=f"the record changes a field of the `{name}` that it spreads, and defines no `{name}` itself",
                 hint=hint,
                 other=(at.start, at.end, "changed here"),
             )  # fmt: skip

@@ -218,9 +218,10 @@ def _arguments(call: Node, function: Node, name: object, source: Source) -> Iter
     params = function.params
     plain = [a for a in call.args if a.kind != "named"]
     if len(plain) > len(params):
-        most = f"{len(params)} argument{'' if len(params) == 1 else 's'}"
+        from .error_location import too_many
+
         extra = plain[len(params)]
-        yield source.error(extra.start, extra.end, f"{quote(str(name))} takes only {most}")
+        yield source.error(extra.start, extra.end, too_many(quote(str(name)), len(params), len(plain)))
         return
     names = [p.name if p.kind == "param" else "" for p in params]
     taken = set(names[: len(plain)])

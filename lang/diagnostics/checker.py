@@ -165,7 +165,7 @@ def _unreachable(node: Node, source: Source, what: str, condition: Node, first: 
     """Make the finding for code that never runs. first: the earlier test of the same condition, if there is one."""
     shown = source.text[condition.start : condition.end]
     if first is None:
-        error = source.error(node.start, node.end, what, why=f"`{shown}` is always the same")
+        error = source.error(node.start, node.end, what, why=f"`{shown}` always has the same value")
     else:
         other = (first.start, first.end, "first tested here")
         error = source.error(node.start, node.end, what, why=f"`{shown}` is false at this point", other=other)

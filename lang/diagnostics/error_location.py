@@ -65,7 +65,7 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         step = own[-1]
     elif isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
         callee = step.frame
-        others += (Other(step.span(), "asked for here"),)
+        others += (Other(step.span(), "declared here"),)
         step = own[-2]
         own.pop()
     elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
@@ -223,20 +223,24 @@ def _arguments(qualified: str, message: str, step: TracebackStep) -> Fault | Non
         else ""
     )
     if message.startswith("missing"):
-        return Fault(f"{upper} needs {' and '.join(names)}", hint=takes)
+        noun = "argument" if len(names) == 1 else "arguments"
+        return Fault(f"{upper} needs the {noun} {' and '.join(names)}", hint=takes)
     if message.startswith("got an unexpected keyword"):
         raw = re.findall(r"'([^']+)'", message)[0]
-        return Fault(f"{upper} has no argument {names[0]}", hint=did_you_mean(raw, params) or takes, field=raw)
+        return Fault(f"{upper} has no parameter {names[0]}", hint=did_you_mean(raw, params) or takes, field=raw)
     if message.startswith("got multiple values for"):
         raw = re.findall(r"'([^']+)'", message)[0]
-        return Fault(f"{upper} is given {names[0]} twice", hint=takes, field=raw)
+        return Fault(f"The argument {names[0]} is given twice", hint=takes, field=raw)
     if message.startswith("got some positional-only"):
         return Fault(f"{upper} takes its arguments by position", hint="leave `NAME =` out")
     found = re.match(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+)", message)
-    if found:
-        most = {"0": "no arguments", "1": "one argument"}.get(found[1], f"{found[1]} arguments")
-        return Fault(f"{upper} takes {most}, and here {'is one' if found[2] == '1' else f'are {found[2]}'}", hint=takes)
-    return None
+    return Fault(too_many(upper, int(found[1]), int(found[2])), hint=takes) if found else None
+
+
+def too_many(callee: str, most: int, given: int) -> str:
+    """Return the message for a call with too many arguments."""
+    takes = {0: "no arguments", 1: "one argument"}.get(most, f"{most} arguments")
+    return f"{callee} takes {takes}, and here {'is one' if given == 1 else f'are {given}'}"
 
 
 def _params(qualified: str, step: TracebackStep) -> list[str]:

@@ -12,6 +12,7 @@ from .values import INT_MAX, INT_MIN, Value, describe, evaluated
 
 _STRINGS = {str}
 INT_RANGE = "integers have 64 bits"
+_SHOWN_BITS = 200  # a longer number is not written in messages
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
 
 
@@ -67,7 +68,8 @@ def bounded(value: int) -> int:
     """
     if INT_MIN <= value <= INT_MAX:
         return value
-    raise Fault("This number is too large", why=INT_RANGE)
+    shown = f"The number {value}" if value.bit_length() <= _SHOWN_BITS else "This number"
+    raise Fault(f"{shown} is too large", why=INT_RANGE)
 
 
 def number_of(value: Value) -> int | float:

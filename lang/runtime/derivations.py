@@ -235,7 +235,7 @@ class Deriver:
         if is_derivation(found):
             return found
         if value.__class__ is not str:
-            raise Fault(f"This is {describe(value)}, and stands for no derivation")
+            raise Fault(f"This is {describe(value)}, not a derivation")
         inside = self.references(value)
         hint = f"it mentions {quote(inside[0][len(STORE) + 34 :])}; use that itself" if inside else ""
         raise Fault("This string is not the path of an output", hint=hint or "use text(NAME, TEXT)")

@@ -43,7 +43,8 @@ class SourceTrees:
 
         host_path = HostPath(path.path)
         if not host_path.exists():
-            raise Fault(f"There is no file {quote(host_path.name)}", why=str(host_path), file=path.path)
+            why = f"{host_path} does not exist"
+            raise Fault(f"There is no file {quote(host_path.name)}", why=why, file=path.path)
         try:
             return self._tree(self._sources, host_path, path.selection)
         except OSError as error:
@@ -61,7 +62,7 @@ class SourceTrees:
                 raise Fault(f"{quote(path.name)} is a file, and `keep` and `drop` select entries of a directory")
             found = sources.hash(path, selection)
             if found == tree_digest({}):
-                what = f"Nothing of {quote(path.name)} is left by `keep` and `drop`"
+                what = f"`keep` and `drop` leave nothing of {quote(path.name)}"
                 raise Fault(what, hint="patterns are those of .gitignore, relative to the directory")
             digest = found.hex()
             self.selections[digest] = selection

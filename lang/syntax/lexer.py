@@ -179,7 +179,7 @@ class _Lexer:
 
     def _push(self, bracket: str, start: int) -> None:
         if len(self.open) >= MAX_NESTING:
-            raise self.source.error(start, start + 1, f"Brackets are nested over {MAX_NESTING} deep")
+            raise self.source.error(start, start + 1, f"Brackets are nested more than {MAX_NESTING} levels deep")
         self.open.append((bracket, start))
 
     def _close(self, value: str, start: int, end: int) -> str:

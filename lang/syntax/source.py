@@ -55,6 +55,10 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
     """Return a file's text unchanged; raise Fault if it is unreadable, EvalError if it is not UTF-8."""
     try:
         data = read_bytes(path, MAX_FILE + 1)
+    except FileNotFoundError:
+        full = os.fspath(path)
+        why = "" if name == full else f"{full} does not exist"
+        raise Fault(f"There is no file {quote(name)}", why=why) from None
     except OSError as error:
         raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
     if len(data) > MAX_FILE:

@@ -94,6 +94,9 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         return "continue an expression on the same line, or after an operator"
     if kind in _BEGINS and before[0] in _ENDS and "," in expected:
         return "a comma may be missing" if "NL" not in expected else "a comma or a line break may be missing"
+    if kind in _BEGINS and before[0] == "NAME" and "then" not in expected:
+        function = earlier if len(earlier) <= 40 else "f"
+        return f"write {function}(VALUE) or {function} {{ NAME = VALUE }} to call a function"
     if "then" in expected and kind != END:
         return "write if CONDITION then A else B"
     return ""

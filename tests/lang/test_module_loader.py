@@ -98,7 +98,7 @@ def test_importing_a_directory_or_a_missing_file_is_an_error(tmp_path: Path, cac
     write(tmp_path, a_fp='x = import("./sub")', sub__b_fp="x = 1")
     with pytest.raises(EvalError, match="is a directory"):
         x_of(tmp_path / "a.fp", cache)
-    with pytest.raises(Exception, match="cannot be read"):
+    with pytest.raises(Exception, match="There is no file"):
         Evaluator(cache=cache).load(tmp_path / "none.fp")
 
 

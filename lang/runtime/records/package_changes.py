@@ -57,8 +57,8 @@ def check_fields(name: str, changed: Iterable[str]) -> None:
 def unused_field(name: str, field: str) -> Fault:
     """Return the error for a field that changes nothing of a package."""
     return Fault(
-        f"{quote(field)} changes nothing of {name}, which Debian has built",
-        why=f"its fields are {', '.join(FIELDS)}",
-        hint="`package` and `make` build a source otherwise",
+        f"{quote(field)} cannot change {name}, which Debian has built",
+        why=f"the fields that can be changed are {', '.join(FIELDS)}",
+        hint="to build its source in another way, use `package` or a function such as `make`",
         field=field,
     )

@@ -20,11 +20,12 @@ from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
 from ..paths import PROJECT_FILE, within
-from ..values import MISSING, OnDemand, Path, Thunk, Value, evaluated
+from ..values import MISSING, OnDemand, Path, Thunk, Value, describe, evaluated
 from .call_layers import remember_call
 from .update import extend
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_RULE = "the name of a field consists of letters, digits and _, and after the first character also of . + and -"
 _METHODS = ("with", "extend")  # fields of these names would hide the methods of the set
 _SUFFIX = ".fp"
 _DEFAULT = "default"
@@ -89,7 +90,7 @@ class Surroundings(NamedTuple):
 def package_set(files: Files, base: Value, directory: Path, around: tuple[Value, ...] = ()) -> Value:
     """Return a record extended by the files of a directory. around: thunks of the sets that contain the new set."""
     if not isinstance(base, dict):
-        raise Fault("`package-set` extends a record")
+        raise Fault(f"`package-set` extends a record, and this is {describe(base)}")
     members = list(_members(files, directory))
 
     def layer(old: Value, new: Value) -> Value:
@@ -120,12 +121,14 @@ def _members(files: Files, directory: Path) -> Iterator[Member]:
         where = f"{shown}/{entry}"
         if is_file and name == _DEFAULT:
             hint = f'import("./{shown}/{entry}") reads it; package-set takes the directory above'
-            raise Fault(f"{quote(where)} defines no field of the set: it makes its directory one field", hint=hint)
+            what = f"{quote(where)} does not define a field of this set"
+            why = f"it makes {quote(shown)} a field of the set of the directory above"
+            raise Fault(what, why=why, hint=hint)
         if not _NAME.fullmatch(name) or name in _METHODS:
             method = "it would hide the method of this name"
-            why = method if name in _METHODS else "such a name has letters, digits and _, and . + - after the first"
+            why = method if name in _METHODS else _RULE
             hint = "rename it, begin its name with a dot, or list it in a .gitignore of the set's directory"
-            raise Fault(f"{quote(where)} is not named as a field of a set", why=why, hint=hint)
+            raise Fault(f"The name of {quote(where)} cannot be that of a field", why=why, hint=hint)
         if name in seen:
             raise Fault(f"{quote(seen[name])} and {quote(where)} both define the field {quote(name)}")
         seen[name] = where

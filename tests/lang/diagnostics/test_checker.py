@@ -75,7 +75,7 @@ ERRORS = {
     "arguments": (
         "f(a, b = 1) = a + b\nx = f(1, 2, 3)\ny = f(c = 1, a = 2)\nz = f()\nw = f(1, a = 2)",
         [
-            ("argument", 2, 13, "`f` takes only 2 arguments"),
+            ("argument", 2, 13, "`f` takes 2 arguments, and here are 3"),
             ("argument", 3, 7, "`f` has no parameter `c`"),
             ("argument", 4, 5, "`f` needs the argument `a`"),
             ("argument", 5, 10, "The argument `a` is given twice"),
@@ -83,7 +83,7 @@ ERRORS = {
     ),
     "piped": (
         "f(a) = a\nx = 1 |> f\ny = 1 |> f(2)",
-        [("argument", 3, 12, "`f` takes only 1 argument")],
+        [("argument", 3, 12, "`f` takes one argument, and here are 2")],
     ),
     "field of a record": (
         "r = { port = 1 }\na = r.prot\nb = r.prot or 2\nc = r.port",

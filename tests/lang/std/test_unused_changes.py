@@ -36,7 +36,7 @@ def ask(tmp_path: Path, cache: Path) -> Any:
     ],
 )
 def test_a_debian_package_has_no_field_for_how_it_was_built(ask: Any, change: str) -> None:
-    with pytest.raises(EvalError, match="changes nothing of dash, which Debian has built"):
+    with pytest.raises(EvalError, match="cannot change dash, which Debian has built"):
         ask(f"({DASH}).with{' ' if change[0] == '{' else ''}{change}.payload")
 
 
@@ -51,7 +51,7 @@ def test_a_debian_package_has_no_field_for_how_it_was_built(ask: Any, change: st
     ],
 )
 def test_a_record_that_spreads_a_debian_package_adds_nothing_to_it(ask: Any, spread: str) -> None:
-    with pytest.raises(EvalError, match="changes nothing of dash, which Debian has built"):
+    with pytest.raises(EvalError, match="cannot change dash, which Debian has built"):
         ask(f"({spread}).payload")
 
 
@@ -62,7 +62,7 @@ def test_a_record_that_spreads_a_debian_package_changes_its_parts(ask: Any) -> N
 
 def test_a_change_is_refused_through_sets_and_slices(ask: Any) -> None:
     extended = 'import("fpack/debian").trixie.extend((old, _) => { dash = old.dash.with { patches = [] } })'
-    with pytest.raises(EvalError, match="changes nothing of dash"):
+    with pytest.raises(EvalError, match="cannot change dash"):
         ask(f"({extended}).dash.payload")
     with pytest.raises(EvalError, match="no field `patches`"):
         ask(f"({DASH}).slice {{ drop = [] }}.with {{ patches = [] }}.payload")
