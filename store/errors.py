@@ -44,7 +44,8 @@ class FpackError(Exception):
         return made.with_traceback(self.__traceback__)
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.where and f"({self.where})", self.why) if part)
+        what = " ".join(part for part in (self.what, self.where and f"({self.where})") if part)
+        return ": ".join(part for part in (what, self.why) if part)
 
 
 def printable(text: str) -> str:
@@ -76,7 +77,7 @@ def malformation(error: Exception) -> str:
 
 def counted(number: float, noun: str, plural: str = "") -> str:
     """Return a number and its noun, as in `1 file` or `2 files`. plural: for a noun that does not take an s."""
-    shown = f"{number:g}" if isinstance(number, float) else str(number)
+    shown = str(number) if number.__class__ is int else f"{number:g}"
     return f"{shown} {noun if number == 1 else plural or noun + 's'}"
 
 
@@ -177,7 +178,7 @@ class DamagedPath(StoreError):
 
     def __init__(self, where: str, why: str = "") -> None:
         super().__init__(
-            "A file of the store is damaged",
+            "A file in the store is damaged",
             where=where,
             why=why or "its content differs from what was registered: the disk or the memory changed it",
             hint="run fpack store repair, and check the disk",

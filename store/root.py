@@ -44,7 +44,7 @@ def obstacle(root: str) -> StoreError | None:
     at = root
     while not os.path.isdir(at):
         if os.path.islink(at) or os.path.isfile(at):
-            why = f"{at} is a link to {os.readlink(at)}, which is no directory" if os.path.islink(at) else ""
+            why = f"{at} is a link to {os.readlink(at)}, which is not a directory" if os.path.islink(at) else ""
             what = "The store is not a directory" if at == root else "The store cannot be created"
             return StoreError(what, where=root, why=why or f"{at} is not a directory", hint=_HINT)
         if at == os.path.dirname(at):

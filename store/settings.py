@@ -118,8 +118,10 @@ def configuration(path: str) -> Mapping[str, str]:
 
 def _unknown(name: str, path: str) -> SettingError:
     """Return the error for a setting that does not exist. path: the file that names it."""
-    why = f"there are {', '.join(sorted(KEYS))}"
-    return SettingError(f"There is no setting {name}", where=path, why=why, hint=did_you_mean(name, KEYS))
+    same = [key for key in sorted(KEYS) if key.rpartition(".")[2] == name]
+    hint = f"write {same[0]}" if same else did_you_mean(name, KEYS)
+    why = f"the settings are {', '.join(sorted(KEYS))}"
+    return SettingError(f"There is no setting {name}", where=path, why=why, hint=hint)
 
 
 def amount(text: str) -> float | None:

@@ -357,7 +357,7 @@ class SourceReader:
                 elif is_directory:
                     below.append(name)
                 elif entry.is_symlink():
-                    links.append([os.fsencode(name), check_target(os.fsencode(os.readlink(entry.path)))])
+                    links.append([os.fsencode(name), check_target(os.fsencode(os.readlink(entry.path)), entry.path)])
                 else:
                     raise BadTree("A source can hold only files, directories and symlinks", where=entry.path)
         return _Directory(path, names, links, below, b"".join(statuses))

@@ -162,7 +162,8 @@ class _Accounts:
                 raise BuildError(f"{who!r} is not a valid {kind} name")
         for kind, number in (("uid", uid), ("gid", gid)):
             if not isinstance(number, int) or not 0 <= number < 0xFFFFFFFF:
-                raise BuildError(f"The user {name} has no valid {kind}", why=repr(number))
+                why = f"{number!r} is not a number from 0 to {0xFFFFFFFE}"
+                raise BuildError(f"The user {name} has no valid {kind}", why=why)
         taken = next((u.name for u in self.users.values() if u.uid == uid and u.name != name), None)
         if taken is not None:
             raise BuildError(f"The users {taken} and {name} have the same number", why=f"uid {uid}")

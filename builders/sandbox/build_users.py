@@ -35,8 +35,8 @@ def build_user(locks: Path) -> Iterator[int | None]:
     base = _first_user()
     if base is None:
         raise SandboxError(
-            "There is no user here that a build could run as",
-            why="root is the only one that this user namespace has, or nearly",
+            "A build has no user to run as",
+            why="it must not run as root, and this user namespace has no other users, or too few",
             hint="run fpack as another user than root",
         )
     directory = lock_directory(lock_directories())
@@ -87,7 +87,7 @@ def lock_directory(candidates: list[Path]) -> Path:
         except OSError:
             continue
         found = exposed(os.fspath(directory))
-        why = "it is no directory" if not stat.S_ISDIR(status.st_mode) else open_to_others(status)
+        why = "it is not a directory" if not stat.S_ISDIR(status.st_mode) else open_to_others(status)
         why = found.why if found else why
         if not why:
             return directory
@@ -95,7 +95,7 @@ def lock_directory(candidates: list[Path]) -> Path:
             "The users of builds cannot be locked",
             where=found.path if found else str(directory),
             why=why,
-            hint=f"delete {directory}, which only fpack run by root makes",
+            hint=f"delete {directory}; fpack makes it again when root runs it",
         )
     raise SandboxError(
         "The users of builds cannot be locked",

@@ -59,7 +59,7 @@ class Rebuilder:
         self._lock = build_lock(store.root, self._key)
         drv = store.derivation(digest)
         if drv is None:
-            raise StoreError("The derivation to rebuild is not in the store", hint="build it once first")
+            raise StoreError("The derivation to rebuild is not in the store", hint="build it first, with fpack build")
         self.drv: Derivation = drv
         self.paths: Mapping[str, StorePath] = {name: self._built(Output(digest, name)) for name in drv.outputs}
         infos = map(store.info, self.paths.values())
@@ -111,7 +111,8 @@ class Rebuilder:
         if path is not None and self._store.keep([path]):
             return path
         if self._realise is None:
-            raise BuildError("An input of the derivation is no longer in the store", hint="build it once first")
+            hint = "build the derivation first, with fpack build"
+            raise BuildError("An input of the derivation is no longer in the store", hint=hint)
         if isinstance(wanted, Derivation):
             self._store.plan({output.derivation: wanted.encode()})
         [path] = self._realise([output])

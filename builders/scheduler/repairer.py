@@ -122,7 +122,7 @@ class Repairer:
             except OSError as failure:
                 attempt.error = StoreError(failure.strerror or str(failure), where=path_of(failure) or str(path))
             del attempt.makers[0]
-        what = "No derivation is recorded that made the path"
+        what = "The store has no record of the derivation that made the path"
         self._errors[path] = attempt.error or StoreError(what, where=str(path))
 
     def _rebuild(self, digest: bytes, wanted: StorePath) -> None:
@@ -196,8 +196,8 @@ class Repairer:
                 self._intact.add(path)
                 self.repaired.append(path)
         if wanted not in paths:
-            why = f"it gave {', '.join(map(str, paths))}"
-            raise BuildError("Building the path again gives another output", where=str(wanted), why=why)
+            why = f"the build made {', '.join(map(str, paths))}"
+            raise BuildError("The derivation that made the path now has another output", where=str(wanted), why=why)
 
     def _available(self, output: Output) -> StorePath:
         """Return the path of an output, whose closure is intact. Build it if the store lacks it."""
@@ -229,7 +229,7 @@ class Repairer:
                 if path in self._errors:
                     raise self._errors[path]
                 if path in self._active:
-                    raise StoreError("Damaged paths need each other", where=str(path))
+                    raise StoreError("Damaged paths need each other to be built", where=str(path))
                 raise _RepairNeeded(path)
             passed |= todo
             todo = {reference for info in infos.values() for reference in info.references}

@@ -127,7 +127,8 @@ class Scheduler:
     def _drv(self, digest: bytes) -> Derivation:
         body = self._bodies.get(digest) or self._store.database.derivation(digest)
         if body is None:
-            raise AbsentDerivation("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
+            hint = "run the same command again"
+            raise AbsentDerivation("A derivation is not in the store", where=digest.hex(), hint=hint)
         return derivations.decode(body)
 
     def _want(self, digest: bytes) -> Job:

@@ -106,7 +106,7 @@ class SubstitutionRun:
         except (Cancelled, StoreError) as error:
             return Result(error=error)
         except FpackError as error:
-            self._reporter.warning(self._digest, f"{self._drv.name} could not be substituted: {error}")
+            self._reporter.warning(self._digest, f"{self._drv.name} could not be fetched from a cache: {error}")
             return Result(absent=True)
         except Exception as error:
             return Result(error=self.explain(error))

@@ -16,7 +16,7 @@ def members(file: BinaryIO | PieceReader) -> Iterator[tuple[str, Section]]:
     """Yield each member's name and content, in order. Content that the caller does not read is skipped."""
     magic = file.read(len(MAGIC))
     if magic != MAGIC:
-        raise ArchiveError("The file is not an ar archive", why=f"it begins with {magic!r}")
+        raise ArchiveError("The file is not an ar archive", why=f"it begins with {ascii(magic.decode('latin-1'))}")
     while header := file.read(_HEADER):
         if len(header) < _HEADER:
             raise ArchiveError("The ar archive is truncated", why="it ends in a member's header")

@@ -157,9 +157,10 @@ class _NoCompression:
 
 
 def _checked(record: Mapping[str, Value]) -> tuple[int, str]:
-    name, level = str(record.get("name")), record.get("level")
+    name, level = str(record.get("name", "")), record.get("level")
     if name not in _MEDIA_TYPES:
-        raise CodecError(f"There is no codec {name!r}", hint="write zstd, gzip or none")
+        what = f"There is no codec {name!r}" if name else "A codec has no name"
+        raise CodecError(what, hint="its `name` is zstd, gzip or none; --compress sets the codec")
     if name in _LEVELS and (level.__class__ is not int or not _LEVELS[name][1] <= level <= _LEVELS[name][2]):
         raise CodecError(f"{name} has no level {level!r}", why="levels are {1} to {2}".format(*_LEVELS[name]))
     return int(level or 0), name

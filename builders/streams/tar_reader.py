@@ -201,7 +201,8 @@ def _number(field: bytes, name: bytes, what: str) -> int:
         raise ArchiveError(f"A tar member's {what} is out of range", where=_show(name), why=f"it is {value}")
     if not text and field[0] < 0x80:
         return 0
-    raise ArchiveError(f"A tar member's {what} is not a number", where=_show(name), why=repr(field))
+    why = f"it is {ascii(field.decode('latin-1'))}"
+    raise ArchiveError(f"A tar member's {what} is not a number", where=_show(name), why=why)
 
 
 def _decimal(pax: dict[bytes, bytes], key: bytes, default: int, name: bytes) -> int:

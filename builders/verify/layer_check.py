@@ -120,9 +120,8 @@ def check_layer(
                 content.report(LAYER, text)
             whole = True
     except FpackError as error:
-        reason = " ".join(part for part in (error.what, error.where and f"({error.where})", error.why) if part)
         after = f" after {show(comparison.last)}" if comparison.last is not None else ""
-        content.report(LAYER, f"it cannot be read{after}: {reason}")
+        content.report(LAYER, f"it cannot be read{after}: {error}")
     digest = content.finish()
     if whole:
         comparison.finish()

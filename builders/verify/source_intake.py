@@ -83,7 +83,7 @@ class SourceIntake:
                 where, why = path_of(error) or str(path), error.strerror or str(error)
                 raise VerifyError("A source cannot be read", where=where, why=why) from None
             if not any(taken):
-                self._problems.append(f"{path} is none of them")
+                self._problems.append(f"{path} is not a missing source")
 
     def _take_file(self, path: Path) -> bool:
         """Take a file or directory of the user if it is a missing source. Return whether it is."""

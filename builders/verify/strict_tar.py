@@ -133,7 +133,8 @@ class StrictTar:
     def _member(self, header: bytes, flag: bytes, pax: dict[bytes, bytes], odd: list[str]) -> StrictMember:
         kind = _KINDS.get(flag) or OTHERS.get(flag)
         if kind is None:
-            raise TarError(f"A tar has a member of the unknown type {flag!r}", where=_short(header[:100]))
+            shown = ascii(flag.decode("latin-1"))
+            raise TarError(f"A tar has a member of the unknown type {shown}", where=_short(header[:100]))
         if header[257:265] != b"ustar\x0000":
             odd.append("its header is not in ustar format")
         path = _text(header[:100])
@@ -215,7 +216,7 @@ def _number(field: bytes, name: str, odd: list[str]) -> int:
         value = int.from_bytes(field[1:], "big")
         if value < 1 << 62:
             return value
-    raise TarError(f"A tar member's {name} is not a number", why=repr(field))
+    raise TarError(f"A tar member's {name} is not a number", why=f"it is {ascii(field.decode('latin-1'))}")
 
 
 def _text(field: bytes) -> bytes:

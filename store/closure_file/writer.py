@@ -235,4 +235,4 @@ def _text(text: bytes) -> bytes:
 
 
 def _damaged(path: StorePath, why: str) -> StoreError:
-    return StoreError("A path in the store is damaged", where=str(path), why=why, hint=f"fpack store repair {path}")
+    return StoreError("A path in the store is damaged", where=str(path), why=why, hint=f"run fpack store repair {path}")

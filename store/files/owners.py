@@ -203,7 +203,7 @@ def danger(directory: str) -> str:
     """
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode):
-        return "it is no directory, or a link to one"
+        return "it is not a directory, or it is a link to one"
     if status.st_uid != os.geteuid():
         return f"it belongs to user {status.st_uid}"
     if why := open_to_others(status):

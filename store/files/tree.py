@@ -31,16 +31,18 @@ def check_entry(name: bytes) -> bytes:
     if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
         raise BadTree(f"{os.fsdecode(name)!r} cannot be a file's name")
     if len(name) > MAX_NAME_BYTES:
-        raise BadTree(f"A file's name has {len(name)} bytes", why=f"the limit is {MAX_NAME_BYTES}")
+        shown = os.fsdecode(name[:40])
+        raise BadTree(f"The file name {shown!r}... has {len(name)} bytes", why=f"the limit is {MAX_NAME_BYTES}")
     return name
 
 
-def check_target(target: bytes) -> bytes:
-    """Return `target` if it is a valid symlink target, else raise BadTree."""
+def check_target(target: bytes, where: str = "") -> bytes:
+    """Return `target` if it is a valid symlink target, else raise BadTree. where: the symlink's path, for the error."""
     if not target or b"\0" in target:
-        raise BadTree("A symlink's target is empty or holds a NUL byte")
+        raise BadTree("A symlink's target is empty or holds a NUL byte", where=where)
     if len(target) > MAX_TARGET_BYTES:
-        raise BadTree(f"A symlink's target has {len(target)} bytes", why=f"the limit is {MAX_TARGET_BYTES}")
+        what = f"A symlink's target has {len(target)} bytes"
+        raise BadTree(what, where=where, why=f"the limit is {MAX_TARGET_BYTES}")
     return target
 
 
@@ -107,7 +109,7 @@ def scan(
         raise BadTree(f"A tree is more than {MAX_DEPTH} levels deep", where=os.fsdecode(path))
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        return check_target(os.readlink(path))
+        return check_target(os.readlink(path), os.fsdecode(path))
     if stat.S_ISDIR(status.st_mode):
         entries: Directory = {}
         for name in sorted(os.listdir(path)):

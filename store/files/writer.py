@@ -178,7 +178,7 @@ class TreeWriter:
     def symlink(self, path: str, to: str) -> None:
         """Make a symlink to `to`, which is not resolved."""
         directory, name, target = self._slot(path)
-        raw = check_target(os.fsencode(to))
+        raw = check_target(os.fsencode(to), path)
         os.symlink(raw, target)
         os.utime(target, _TIMES, follow_symlinks=False)
         self._put(directory, name, raw)

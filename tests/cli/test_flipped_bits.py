@@ -187,5 +187,5 @@ def test_a_pipe_gets_no_second_copy(case: Case) -> None:
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.DEVNULL):
         done = case.fpack("pack", "-o", pipe, cwd=case.project, status=1)
-    assert "A file of the store is damaged" in done.stderr and "run the command again" in done.stderr
+    assert "A file in the store is damaged" in done.stderr and "run the command again" in done.stderr
     assert case.pack("the same again") == case.good["the same again"]

@@ -52,7 +52,7 @@ def check_base_layer(
                 pass
             whole = True
     except FpackError as error:
-        content.report(LAYER, f"it cannot be read: {error.what} {error.why}".strip())
+        content.report(LAYER, f"it cannot be read: {error}")
     digest = content.finish()
     if whole:
         comparison.finish()

@@ -150,7 +150,7 @@ class Archives:
             self._report.note(f"the signature of {suite.suite} cannot be checked: {error.what}")
             return False
         except FpackError as error:
-            self._report.add(TRACE, f"suite {suite.suite}", f"{error.what} {error.why}".strip())
+            self._report.add(TRACE, f"suite {suite.suite}", ": ".join(part for part in (error.what, error.why) if part))
             return False
         problem = self._problem(suite, index, found)
         if problem:

@@ -127,7 +127,7 @@ def test_what_another_user_put_there_first_is_refused(shared: Path, trick: str) 
 def test_an_own_link_is_refused(shared: Path) -> None:
     (shared / "elsewhere").mkdir()
     (shared / "users").symlink_to("elsewhere")
-    with pytest.raises(SandboxError, match="it is no directory"):
+    with pytest.raises(SandboxError, match="it is not a directory"):
         lock_directory([shared / "users"])
 
 

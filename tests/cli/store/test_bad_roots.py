@@ -41,7 +41,12 @@ def files(home: Path) -> list[Path]:
         ("file", "The store is not a directory", "file is not a directory", VERBS),
         ("file/below", "The store cannot be created", "file is not a directory", VERBS[:4]),
         ("full", "The directory is not a store", "the directory has other files, such as notes", VERBS),
-        ("dangling", "The store is not a directory", "dangling is a link to nowhere, which is no directory", VERBS[:4]),
+        (
+            "dangling",
+            "The store is not a directory",
+            "dangling is a link to nowhere, which is not a directory",
+            VERBS[:4],
+        ),
         ("dangling/below", "The store cannot be created", "dangling is a link to nowhere", VERBS[:4]),
         ("circle", "The store cannot be read", "Too many levels of symbolic links", VERBS[:4]),
     ],

@@ -94,7 +94,7 @@ def test_what_does_not_travel_is_named_and_can_be_given(packed_shop: Shop, empty
         assert report(empty, tar, "--source", given)["rebuilt"], given
     (tmp_path / "renamed" / "shop.conf").write_text("open = 8\n")
     (note,) = report(empty, tar, "--source", tmp_path / "renamed", status=6)["unchecked"]
-    assert f"; {tmp_path / 'renamed'} is none of them; name the file" in note
+    assert f"; {tmp_path / 'renamed'} is not a missing source; name the file" in note
     os.mkfifo(tmp_path / "renamed" / "pipe")
     message = empty.fails("verify", "--rebuild", tar, "--source", tmp_path / "renamed")
     assert "A tree can hold only files, directories and symlinks" in message
