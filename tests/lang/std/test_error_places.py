@@ -152,6 +152,8 @@ OTHERS = [
             'files = { "/a" = "x" }, links = { "/a" = "b" }',
             'meta = { cpe = "x" }',
             'users = { a = { uid = "x" } }',
+            'users = { "a b" = { uid = 1 } }',
+            "users = { a = { uid = 7 }, b = { uid = 7 } }",
         ]
     ),
     'container { name, packages = [debian.trixie.dash, debian.trixie.for("arm64").gcc] }',
