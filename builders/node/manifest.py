@@ -47,14 +47,16 @@ class WorkspaceMember(NamedTuple):
     manifest: Manifest
 
 
-def read_manifest(text: str) -> Manifest:
-    """Return the content of a package.json; raise ValueError if it cannot be read."""
+def read_manifest(text: str, path: str = "package.json") -> Manifest:
+    """Return the content of a package.json; raise ValueError if it cannot be read. path: of the file, for messages."""
     try:
         data = json.loads(text)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(f"{path} is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(data, dict):
-        raise ValueError("it is not a JSON object")
+        raise ValueError(f"{path} is not a JSON object")
     return manifest_of(data)
 
 
@@ -114,7 +116,7 @@ def read_members(
             inner = read(f"{path}/package.json")
             known = any(member.path == path for member in found)
             if inner is not None and not known and not any(fnmatchcase(path, p) for p in refused):
-                found.append(WorkspaceMember(path_of(path), read_manifest(inner)))
+                found.append(WorkspaceMember(path_of(path), read_manifest(inner, f"{path}/package.json")))
                 if len(found) > MAX_MEMBERS:
                     raise ValueError(f"the project has more than {MAX_MEMBERS} packages")
     return found

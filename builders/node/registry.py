@@ -19,7 +19,7 @@ from fpack.store import threads
 from fpack.store.errors import FpackError
 
 from .manifest import Manifest, manifest_of
-from .model import NodePackage, table, texts
+from .model import NodePackage, name_of, table, texts
 from .package_lock import digests
 
 MAX_DOCUMENT = 256 << 20  # bytes
@@ -149,7 +149,10 @@ class Registry:
 
     def _read(self, name: str) -> Packument:
         self._check()
-        url = f"{self._address}/{quote(name, safe='@')}"
+        try:
+            url = f"{self._address}/{quote(name_of(name), safe='@')}"
+        except ValueError:  # a server may take `..` in it for another path
+            raise RegistryError(f"{name[:60]!r} is not the name of a package") from None
         try:
             _, body = self._http.get([url], limit=MAX_DOCUMENT)
         except NotFound:

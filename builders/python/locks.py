@@ -115,7 +115,7 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
     if not roots:
         raise PythonLockUnreadable(
             "uv.lock has no entry for the project itself",
-            why=f"the name of the project is {own}" if own else "the project has no name",
+            why=f"it has no entry of the name {own}" if own else "no entry has the directory of the lock as its source",
             hint="run uv lock",
         )
     found: dict[tuple[str, str], LockedProject] = {}
