@@ -142,7 +142,7 @@ class MirrorChecker:
         for pin in {pin.sha256: pin for pin in _releases(lock)}.values():
             entry = blobs.get(f"sha256:{pin.sha256}")
             if entry is None:
-                continue  # it is told as missing
+                continue  # it is reported as missing
             try:
                 releases[pin.sha256] = self._release(entry, pin)
             except FpackError as error:

@@ -58,7 +58,7 @@ class KeptFile(NamedTuple):
 class KeptLock(NamedTuple):
     """The content of a kept lock. identity: 40 hexadecimal digits, of what was asked to be kept.
 
-    lock: the text of fpack.lock. missing: names of indexes that could not be had any more.
+    lock: the text of fpack.lock. missing: names of indexes that were no longer available.
     """
 
     identity: str

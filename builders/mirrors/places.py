@@ -1,6 +1,6 @@
 """Find files in the places that keep locks: registries, buckets and directories.
 
-The order is that of the settings. A place that fails is left alone for a while, and this is told once. A place that
+The order is that of the settings. A place that fails is left alone for a while, and this is reported once. A place that
 does not have what is asked for is asked after the archives from then on. Places are not trusted: what they deliver is
 compared with the lock's digests, and the next place is tried if it differs.
 """
@@ -133,7 +133,7 @@ class KeptPlace:
         self.misses += 1
 
     def failed(self, error: FpackError) -> None:
-        """Leave the place alone for a while. Tell it once."""
+        """Leave the place alone for a while. Report it once."""
         with self._lock:
             if self.is_paused:
                 return
@@ -142,7 +142,7 @@ class KeptPlace:
         self.tell(f"warning: the mirror {self.address} is not used for now: {error}", "failed")
 
     def lied(self, error: FpackError) -> None:
-        """Tell once that the place delivered something else."""
+        """Report once that the place delivered something else."""
         self.tell(f"warning: the mirror {self.address} has other content than the lock: {error}", "lied")
 
     def tell(self, text: str, key: str = "") -> None:

@@ -36,7 +36,7 @@ class FileOffer(Protocol):
         """Open the file from an offset. url: ignored. Raise an HttpError."""
 
     def refuse(self, error: HttpError) -> None:
-        """Record that what was delivered is not the file, or could not be had."""
+        """Record that the place delivered another file, or none."""
 
 
 class KeptFiles(Protocol):

@@ -2,7 +2,7 @@
 
 The program is the script that the image runs: by itself, by its interpreter, or by a launcher of Python's (`-m`). Its
 imports are followed through the container's own files and through what was built from source; packages of Debian are
-believed. A module counts as present if anything of its name is in the image, wherever, because search paths are set in
+trusted. A module counts as present if anything of its name is in the image, wherever, because search paths are set in
 many ways. So what is missing is nowhere.
 """
 

@@ -55,7 +55,7 @@ def read_wheel(path: Path) -> Metadata:
 def read_sdist(path: Path, name: str) -> Metadata:
     """Return the metadata of a source distribution, from its files; raise one of DAMAGED if it cannot be read.
 
-    PKG-INFO is believed if it says that its requirements are complete, else setuptools' requires.txt, else what can be
+    PKG-INFO is used if it says that its requirements are complete, else setuptools' requires.txt, else what can be
     read of the project's own files.
     """
     files = dict(_members(path, name))

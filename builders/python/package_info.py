@@ -17,7 +17,7 @@ class PackageInfo(NamedTuple):
 
     @property
     def says(self) -> bool:
-        """True if its requirements are to be believed."""
+        """True if its requirements can be used."""
         return self.complete or bool(self.requires)
 
 

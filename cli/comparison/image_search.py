@@ -38,8 +38,8 @@ class UnreadImage(NamedTuple):
 def search(paths: Iterable[ImageLocation], query: PackageQuery | FileQuery) -> Iterator[SearchedImage | UnreadImage]:
     """Search the image files that `paths` name or have below them, sorted in each directory, without following links.
 
-    An image that cannot be read, or has no manifest, is told, and the others go on. Archives below a directory that are
-    no images are passed over.
+    An image that cannot be read, or has no manifest, is reported, and the search goes on. Archives below a directory
+    that are no images are passed over.
     """
     for path in paths:
         if isinstance(path, Path) and path.is_dir() and not (path / _LAYOUT).is_file():
@@ -71,7 +71,7 @@ def _below(top: Path) -> Iterator[Path | UnreadImage]:
 def _search(
     path: ImageLocation, query: PackageQuery | FileQuery, *, named: bool
 ) -> Iterator[SearchedImage | UnreadImage]:
-    """Search one file. named: it was named itself, so it is told if it is no image."""
+    """Search one file. named: the user named it, so it is reported if it is no image."""
     try:
         images = image_file.read_all(path)
         if not images:

@@ -1,7 +1,7 @@
 """List the settings of a container's configuration as text, without what may be a secret.
 
 A configuration should hold no secret, but some do. A comparison ends up in a pull request or a log, so values whose
-names or forms are those of secrets are hidden; that they changed is told.
+names or forms are those of secrets are hidden; that they changed is shown.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Guess(NamedTuple):
     for load from the system. serves: the image's program is a server. uses: the normalised names of the packages of
     PyPI that it asks for. pythons: the releases whose Python it allows, best first. first: the command that the image
     runs at each start, before its program. secrets: variables of which the image's program needs one; the first one is
-    told.
+    shown.
     """
 
     call: str

@@ -1,4 +1,4 @@
-"""Read the versions of Python and Node that a project asks for, and choose among those that can be had.
+"""Read the versions of Python and Node that a project asks for, and choose among those that are available.
 
 Files of version managers name one version, and go before the range in the project's metadata. All functions are pure.
 """

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fpack.cli.paths import cache_directory
 from fpack.cli.shared_options import SharedOptions
-from fpack.cli.ui.render import note
+from fpack.cli.ui.render import counted, note
 from fpack.cli.workspace import machine
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.package_lookup import Packages
@@ -81,7 +81,7 @@ def findings(workspace: Workspace, subject: TrialSubject, ended: TrialEnd) -> li
 
 def _tell_ports(planned: PlannedTrial) -> None:
     if ports := planned.ports:
-        more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
+        more = f" and {counted(len(ports) - _MOST_PORTS, 'more port')}" if len(ports) > _MOST_PORTS else ""
         places = ", ".join(_address(port, planned.trial.ports) for port in ports[:_MOST_PORTS])
         note(f"The program uses this machine's network. It should listen on {places}{more}. Ctrl-C ends it.")
 

@@ -34,4 +34,4 @@ def add_notes(error: FpackError, target: Target) -> None:
     if not re.search(rf"^{re.escape(target.path[0])}\b\s*[=(]", text, re.MULTILINE):
         return  # the name is of a curated image or of a package of Debian
     for number, line in left_to_do(text):
-        error.add_note(f"to do, says {short(file)}:{number}: {line}")
+        error.add_note(f"to do in {short(file)}:{number}: {line}")

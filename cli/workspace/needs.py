@@ -69,7 +69,7 @@ def parse_needs(option: str, text: str) -> list[BuildNeed]:
 def open_finder(packages: Packages) -> NeedFinder:
     """Return the finder of a release. Indexes are fetched if the cache has none.
 
-    If the release's index of files cannot be had, that of the nearest release of its distribution is used. Only
+    If the release's index of files is unavailable, that of the nearest release of its distribution is used. Only
     packages that the release itself has count: a difference between the releases leaves out packages, and adds none.
     """
     from fpack.builders.debian.contents.finder import NeedFinder

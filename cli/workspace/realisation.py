@@ -103,4 +103,4 @@ def _tell_of_store(workspace: Workspace) -> None:
     lost, workspace.store.lost = workspace.store.lost, []
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        note(f"{lost[0].base}{more} had disappeared from the store, or depended on what had; it is made again")
+        note(f"built again, since it or a dependency had disappeared from the store: {lost[0].base}{more}")

@@ -46,5 +46,5 @@ def _unknown(name: str, known: Collection[str], releases: Collection[str], path:
     """Return the error for a name that is not locked: otherwise nothing would happen, silently."""
     what = "package or release" if known else "release"
     alike = "" if name in RELEASES else did_you_mean(name, [*known, *releases], 3)
-    hint = alike or (f"name one of {', '.join(sorted(releases))}" if releases else "")
+    hint = alike or (f"the lock has {', '.join(sorted(releases))}" if releases else "")
     return UsageError(f"No {what} {name!r} is locked", where=path, hint=hint)

@@ -1,7 +1,7 @@
 """Read how a project is run elsewhere: its Procfile, Dockerfile and compose file. All functions are pure.
 
 They say what no other file says: the port, the variables and the program of the image. What is not taken from them is
-told, since the user expects it.
+shown, since the user expects it.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def memory_directory() -> Path:
 
 
 def trusted_keys() -> tuple[PublicKey, ...]:
-    """Return the keys whose realisations are believed: those of the setting."""
+    """Return the keys whose realisations are trusted: those of the setting."""
     from fpack.cli.keys import key_files
 
     return key_files.load_trusted(CACHE_KEYS.find())

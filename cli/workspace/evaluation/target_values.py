@@ -18,7 +18,7 @@ def release_of(workspace: Workspace, target: Target) -> tuple[str | None, FpackE
     """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
 
     It is the release of the lock, or the newest stable one. A package list that cannot be read has no packages; the
-    error, which is the second value, is told if nothing else has the name.
+    error, which is the second value, is shown if nothing else has the name.
     """
     if target.file or target.package or target.expression or target.store or len(target.path) != 1:
         return None, None

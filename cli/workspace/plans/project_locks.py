@@ -70,7 +70,7 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
         try:
             value = evaluator.force(todo.pop())
         except FpackError:
-            continue  # an image may need the lock, and other errors are told when the locks are there
+            continue  # an image may need the lock, and other errors are reported when the locks are there
         if id(value) in seen:
             continue
         seen[id(value)] = value

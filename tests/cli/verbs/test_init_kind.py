@@ -193,5 +193,5 @@ def test_a_failed_build_says_what_is_left_to_do(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "thing", "main": "x.js"}')
     fpack("init", cwd=tmp_path)
     (tmp_path / "fpack.fp").write_text('# to do: lock the packages\nthing = error("no")\nother = 1\n')
-    assert "to do, says fpack.fp:1: lock the packages" in fpack.fails("build", "thing", cwd=tmp_path)
+    assert "to do in fpack.fp:1: lock the packages" in fpack.fails("build", "thing", cwd=tmp_path)
     assert "to do" not in fpack.fails("build", "nowhere", cwd=tmp_path)
