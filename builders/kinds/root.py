@@ -41,7 +41,7 @@ from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import GenerationInputs, generate, write
-from fpack.builders.rootfs.grafts import ReplacedArgs, graft
+from fpack.builders.rootfs.grafts import Graft, ReplacedArgs, graft
 from fpack.builders.rootfs.program_packages import OfferedPackages, with_init, with_programs
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import RootService, ServiceArgs, no_shell, service
@@ -242,54 +242,26 @@ def _finish(
     root needs them.
     """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
-    composition = compose(tables)
     base = base_image.read(task, args.base[0]) if args.base else None
-    if base is not None:
-        composition = base_files.show(composition, base, args.arch)
-    if tree is not None:
-        composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
-    composition, links_to_grafts, grafts = graft(task, composition, tables, args.replace)
+    composition, links_to_grafts, grafts = _composition(task, args, tables, tree, base)
     task.check()
-    known_users, known_groups = (tree.users, tree.groups) if tree is not None else ((), ())
-    if base is not None:
-        known_users, known_groups = base_files.accounts(base)
-    accounts = users.assign(
-        args.users,
-        users.declared("users", tables, known_users),
-        users.declared("groups", tables, known_groups),
-        "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
-    )
+    accounts = _accounts(args, tables, composition, tree, base)
     links = alternatives.choose(
         (record for table in tables for record in table.extra.get("alternatives", ())),
         lambda path: composition.resolve(path) is not None,
         args.alternatives or {},
     )
-    served, offered = RootService([], {}), OfferedPackages(args.slices, args.mode == LINKED, args.arch)
+    served = RootService([], {})
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
         served = service(task, wanted, composition, tables, depends, accounts, links)
-        if served.lacks:
-            more, others = yield from with_programs(task, offered, found, wanted.package, served.lacks)
-            searched = {*searched, *others}
-            if more is not found:
-                return (yield from _finish(task, args, more, tree, searched, languages))
-            if wanted.first_start and SHELL in served.lacks:
-                raise no_shell(wanted.package)
-        if wanted.init_if_needed and served.needs_init:
-            args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            found = yield from with_init(task, offered, found, wanted.package)
-            return (yield from _finish(task, args, found, tree, searched, languages))
+        new_args, more, others = yield from _add_start_packages(task, args, wanted, found, served)
+        searched = {*searched, *others}
+        if new_args is not args or more is not found:
+            return (yield from _finish(task, new_args, more, tree, searched, languages))
     for note in served.notes:
         task.log(note)
-    files = [
-        *links_to_grafts,
-        *served.files,
-        *(dpkg_database.of_packages(task, composition, tables) if args.database else ()),
-    ]
-    if args.configured is None and not args.before_scripts:
-        files += php_extensions.extensions(composition, partial(_code, task))
-    if base is not None:
-        files += _of_base(args, base, composition, tables, accounts)
+    files = [*links_to_grafts, *served.files, *_other_files(task, args, base, composition, tables, accounts)]
     release = args.release if base is None else ""
     wants = GenerationInputs(release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
@@ -299,18 +271,10 @@ def _finish(
     writer = task.writer()
     writer.mkdir("data")
     entries = [write(task, writer, generated[path]) for path in sorted(generated)]
-
-    def resolve(path: str) -> str | None:
-        return composition.resolve(path, links)
-
-    data = {item.package: Reason(DATA, used.by, "", used.why) for item in args.slices for used in item.used}
-    reasons = {**found.reasons, **data}
-    left_out = sorted({os.fsencode(exclusion.path) for exclusion in excluded if not exclusion.package})
     extra: dict[str, Value] = {
-        "slices": [_record(table, reasons[table.package]) for table in tables],
+        **_package_facts(args, found, tables, composition, links),
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
-        "programs": {table.package: programs(table, resolve, links) for table in tables},
         "excluded": [
             [exclusion.package, os.fsencode(exclusion.path), exclusion.reason, exclusion.by]
             for exclusion in _unique(excluded)
@@ -320,7 +284,6 @@ def _finish(
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
         "service": served.extra,
-        "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     references = {store_path.parse(table.path) for table in tables}
     if args.interpreted:
@@ -330,12 +293,107 @@ def _finish(
         references |= {*graft_targets(extra["grafts"])}
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
+        left_out = sorted({os.fsencode(exclusion.path) for exclusion in excluded if not exclusion.package})
         extra["configure"] = {
             "path": tree.table.path, "left_out": left_out, "setuid": given, "without_setuid": without
         }  # fmt: skip
         references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted(references)))
+
+
+def _composition(
+    task: Task,
+    args: RootArgs,
+    tables: Sequence[SliceTable],
+    tree: ConfiguredTree | None,
+    base: base_image.BaseImage | None,
+) -> tuple[Composition, list[GeneratedFile], list[Graft]]:
+    """Return (composed slices, links to what replaces libraries, grafts)."""
+    composition = compose(tables)
+    if base is not None:
+        composition = base_files.show(composition, base, args.arch)
+    if tree is not None:
+        composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
+    return graft(task, composition, tables, args.replace)
+
+
+def _accounts(
+    args: RootArgs,
+    tables: Sequence[SliceTable],
+    composition: Composition,
+    tree: ConfiguredTree | None,
+    base: base_image.BaseImage | None,
+) -> tuple[list[users.User], list[users.Group]]:
+    """Return the users and groups of the root. Those that scripts added, or the base has, keep their ids."""
+    known_users, known_groups = (tree.users, tree.groups) if tree is not None else ((), ())
+    if base is not None:
+        known_users, known_groups = base_files.accounts(base)
+    return users.assign(
+        args.users,
+        users.declared("users", tables, known_users),
+        users.declared("groups", tables, known_groups),
+        "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
+    )
+
+
+def _add_start_packages(
+    task: Task, args: RootArgs, wanted: ServiceArgs, found: LinkResult, served: RootService
+) -> Generator[Need, list[StorePath], tuple[RootArgs, LinkResult, Collection[str]]]:
+    """Add the packages of the programs that start the server. Return also the packages that were searched.
+
+    The arguments and the result of the linker are the same objects if nothing changes.
+    """
+    offered = OfferedPackages(args.slices, args.mode == LINKED, args.arch)
+    searched: set[str] = set()
+    if served.lacks:
+        more, searched = yield from with_programs(task, offered, found, wanted.package, served.lacks)
+        if more is not found:
+            return args, more, searched
+        if wanted.first_start and SHELL in served.lacks:
+            raise no_shell(wanted.package)
+    if wanted.init_if_needed and served.needs_init:
+        args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
+        found = yield from with_init(task, offered, found, wanted.package)
+    return args, found, searched
+
+
+def _other_files(
+    task: Task,
+    args: RootArgs,
+    base: base_image.BaseImage | None,
+    composition: Composition,
+    tables: Sequence[SliceTable],
+    accounts: tuple[Sequence[users.User], Sequence[users.Group]],
+) -> Iterator[GeneratedFile]:
+    """Yield dpkg's database, what PHP's scripts would make, and what a base needs."""
+    if args.database:
+        yield from dpkg_database.of_packages(task, composition, tables)
+    if args.configured is None and not args.before_scripts:
+        yield from php_extensions.extensions(composition, partial(_code, task))
+    if base is not None:
+        yield from _of_base(args, base, composition, tables, accounts)
+
+
+def _package_facts(
+    args: RootArgs,
+    found: LinkResult,
+    tables: Sequence[SliceTable],
+    composition: Composition,
+    links: Mapping[str, str],
+) -> dict[str, Value]:
+    """Return the fields about packages: why each is in the root or left out, and its programs."""
+
+    def resolve(path: str) -> str | None:
+        return composition.resolve(path, links)
+
+    data = {item.package: Reason(DATA, used.by, "", used.why) for item in args.slices for used in item.used}
+    reasons = {**found.reasons, **data}
+    return {
+        "slices": [_record(table, reasons[table.package]) for table in tables],
+        "programs": {table.package: programs(table, resolve, links) for table in tables},
+        "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
+    }
 
 
 def _of_base(
