@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from fpack.store.errors import FpackError
@@ -27,13 +27,17 @@ class Packuments(Protocol):
 
 
 class _Edge(NamedTuple):
-    """A dependency to resolve. owner: key of the package that has it, or the path of an importer in `_Owner`."""
+    """A dependency to resolve. owner: key of the package that has it, or `run PATH` or `dev PATH` for a member."""
 
     owner: str
     name: str
     wanted: str
     optional: bool
     peer: bool
+
+
+# What a member uses at run time, what it uses in development alone (name -> key), and its links to other members.
+_Root = tuple[dict[str, str], dict[str, str], dict[str, str]]
 
 
 def resolve(
@@ -53,77 +57,26 @@ def resolve(
     overrides = members[0].manifest.overrides if members else {}
     chosen: dict[str, dict[str, ModuleRelease]] = {}  # by name, then version
     uses: dict[str, dict[str, str]] = {}
-    importers: list[Importer] = []
-    level: list[_Edge] = []
-    roots: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {}
-    for member in members:
-        manifest = member.manifest
-        roots[member.path] = ({}, {}, {})
-        # What the project expects its user to install is installed with it, as npm does. The range that it develops
-        # with replaces that of a peer, and the package stays a peer: the program needs it without development too.
-        own_dev = manifest.dev if dev else {}
-        peers = {name: own_dev.get(name, w) for name, w in manifest.peers.items() if name not in manifest.required}
-        development = {name: text for name, text in own_dev.items() if name not in peers}
-        for wanted, is_dev in ((manifest.required, False), (peers, False), (development, True)):
-            for name, text in wanted.items():
-                if name in own:
-                    roots[member.path][2][name] = own[name]
-                elif read_spec(name, text).kind == "workspace":
-                    raise UnresolvableModule(
-                        f"The workspace has no package {name}",
-                        where=f"{member.path}/package.json".lstrip("/"),
-                        why=f"the dependency is {text[:80]!r}",
-                        hint="add its directory to the workspace, or use a release of a registry",
-                    )
-                else:
-                    owner = f"{'dev' if is_dev else 'run'} {member.path}"
-                    is_peer = wanted is peers and name not in own_dev
-                    level.append(_Edge(owner, name, text, name in manifest.optional, is_peer))
-    total = 0
+    roots: dict[str, _Root] = {member.path: ({}, {}, {}) for member in members}
+    level = [edge for member in members for edge in _edges_of_member(member, own, roots[member.path][2], dev)]
     while level:
         registry.expect(_specs(level, overrides))
         below: list[_Edge] = []
         # Peers come last, so that they take what others asked for.
         for edge in sorted(level, key=lambda e: e.peer):
             spec = read_spec(edge.name, overrides.get(edge.name, edge.wanted))
-            if spec.kind != "registry":
-                if edge.optional:
-                    continue
-                raise UnresolvableModule(
-                    f"{edge.name} is required from {spec.wanted[:80]}",
-                    where=_name_of(edge.owner),
-                    why="files and repositories have no hash, so they cannot be fetched",
-                    hint="use a release of a registry",
-                )
-            known = chosen.setdefault(spec.name, {})
-            release = _taken(spec, known)
+            release = _release(edge, spec, chosen, registry, platform, (preferred or {}).get(spec.name, ()))
             if release is None:
-                try:
-                    release = _pick(spec, registry.packument(spec.name), platform, (preferred or {}).get(spec.name, ()))
-                except (RegistryError, UnresolvableModule) as error:
-                    if edge.optional or edge.peer:
-                        continue
-                    needed = f"{_name_of(edge.owner)} requires it"
-                    raise error.with_(why=f"{needed}; {error.why}" if error.why else needed) from None
-            if edge.optional and not suits(release.entry, platform):
                 continue
             key = f"{release.package.name}@{release.package.version}"
             _note(edge, key, roots, uses)
             if key in uses:
                 continue
             uses[key] = {}
-            known[release.package.version] = release
-            total += 1
-            if total > MAX_PACKAGES:
+            chosen[spec.name][release.package.version] = release
+            if len(uses) > MAX_PACKAGES:
                 raise UnresolvableModule(f"There are more than {MAX_PACKAGES} packages")
-            manifest = release.manifest
-            bundled = _bundled(release)
-            below += [
-                _Edge(key, n, w, n in manifest.optional, False)
-                for n, w in manifest.required.items()
-                if n not in bundled
-            ]
-            below += [_Edge(key, n, w, False, True) for n, w in manifest.peers.items() if n not in manifest.required]
+            below += _edges_of_release(key, release)
         level = below
     nodes = {
         f"{r.package.name}@{v}": ModuleNode(r.package, uses[f"{r.package.name}@{v}"])
@@ -136,6 +89,81 @@ def resolve(
     return Graph(nodes, importers)
 
 
+def _edges_of_member(
+    member: WorkspaceMember, own: Mapping[str, str], links: dict[str, str], dev: bool
+) -> Iterator[_Edge]:
+    """Yield the dependencies of a member that a registry has. Add those on other members to `links`.
+
+    own: the paths of the members by name. Raise UnresolvableModule for a member that does not exist.
+    """
+    manifest = member.manifest
+    # What the project expects its user to install is installed with it, as npm does. The range that it develops
+    # with replaces that of a peer, and the package stays a peer: the program needs it without development too.
+    own_dev = manifest.dev if dev else {}
+    peers = {name: own_dev.get(name, w) for name, w in manifest.peers.items() if name not in manifest.required}
+    development = {name: text for name, text in own_dev.items() if name not in peers}
+    for wanted, is_dev in ((manifest.required, False), (peers, False), (development, True)):
+        for name, text in wanted.items():
+            if name in own:
+                links[name] = own[name]
+            elif read_spec(name, text).kind == "workspace":
+                raise UnresolvableModule(
+                    f"The workspace has no package {name}",
+                    where=f"{member.path}/package.json".lstrip("/"),
+                    why=f"the dependency is {text[:80]!r}",
+                    hint="add its directory to the workspace, or use a release of a registry",
+                )
+            else:
+                owner = f"{'dev' if is_dev else 'run'} {member.path}"
+                is_peer = wanted is peers and name not in own_dev
+                yield _Edge(owner, name, text, name in manifest.optional, is_peer)
+
+
+def _edges_of_release(key: str, release: ModuleRelease) -> Iterator[_Edge]:
+    """Yield the dependencies of a release that are not bundled with it, then its peers."""
+    manifest = release.manifest
+    bundled = _bundled(release)
+    for name, wanted in manifest.required.items():
+        if name not in bundled:
+            yield _Edge(key, name, wanted, name in manifest.optional, False)
+    for name, wanted in manifest.peers.items():
+        if name not in manifest.required:
+            yield _Edge(key, name, wanted, False, True)
+
+
+def _release(
+    edge: _Edge,
+    spec: DependencySpec,
+    chosen: dict[str, dict[str, ModuleRelease]],
+    registry: Packuments,
+    platform: Platform,
+    preferred: Sequence[str],
+) -> ModuleRelease | None:
+    """Return the release for a dependency; None for one that can be omitted and is not there or not for the platform.
+
+    Raise UnresolvableModule if another dependency has none.
+    """
+    if spec.kind != "registry":
+        if edge.optional:
+            return None
+        raise UnresolvableModule(
+            f"{edge.name} is required from {spec.wanted[:80]}",
+            where=_name_of(edge.owner),
+            why="files and repositories have no hash, so they cannot be fetched",
+            hint="use a release of a registry",
+        )
+    release = _taken(spec, chosen.setdefault(spec.name, {}))
+    if release is None:
+        try:
+            release = _pick(spec, registry.packument(spec.name), platform, preferred)
+        except (RegistryError, UnresolvableModule) as error:
+            if edge.optional or edge.peer:
+                return None
+            needed = f"{_name_of(edge.owner)} requires it"
+            raise error.with_(why=f"{needed}; {error.why}" if error.why else needed) from None
+    return None if edge.optional and not suits(release.entry, platform) else release
+
+
 def _name_of(owner: str) -> str:
     """Return the owner of a dependency for a message: a package with its version, or a package.json of the project."""
     kind, separator, path = owner.partition(" ")
@@ -145,7 +173,7 @@ def _name_of(owner: str) -> str:
 def _note(
     edge: _Edge,
     key: str,
-    roots: Mapping[str, tuple[dict[str, str], dict[str, str], dict[str, str]]],
+    roots: Mapping[str, _Root],
     uses: Mapping[str, dict[str, str]],
 ) -> None:
     kind, sign, path = edge.owner.partition(" ")
