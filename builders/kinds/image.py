@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.linking.store_paths import extension_modules, tables
-from fpack.builders.oci import base_settings, spec
+from fpack.builders.oci import base_settings, image_program, spec
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import foreign_programs as foreign
 from fpack.builders.oci.base_documents import BaseLayer
-from fpack.builders.oci.entrypoint import check_program, find_entrypoint
 from fpack.builders.oci.image_contents import ImageContents, read_contents
-from fpack.builders.oci.image_fs import ImageFs, is_executable
+from fpack.builders.oci.image_fs import ImageFs
 from fpack.builders.oci.interpreters import built_programs, check_scripts, container_scripts
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
 from fpack.builders.oci.library_path import VARIABLE as LIBRARY_PATH
@@ -39,7 +38,7 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
 from fpack.store.path import StorePath, clean_name
 
-from .layer import LayerArgs, PartArgs
+from .layer import LayerArgs, LayerInfo, PartArgs
 from .layer import read as read_layer
 from .oci import layer_derivation
 
@@ -52,7 +51,6 @@ MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8  # packages that a line of the history names
 MAX_ACCOUNTS = 1 << 22  # bytes of passwd or group
 _OTHER_LAYERS = 8  # layers that an image may have beside those of the slices that are known early
-_SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
 
 
 class ImageArgs(NamedTuple):
@@ -126,71 +124,60 @@ class ImageBuilder(BaseBuilder):
 
 def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list[str]) -> dict[str, Value]:
     """Return the image's configuration. Add what the user must know about it to `notes`."""
+    base, view = contents.base, contents.view
     given = dict(args.config)
     configuration.check(given)
-    base = contents.base
     if base is not None:
         given = base_settings.merge(given, base)
     if contents.extra.get("interpreted") and base is None:
         # An interpreter decides by the locale how it reads and writes text.
         given["env"] = {"LANG": "C.UTF-8", **(given.get("env") or {})}
-    view = contents.view
-    entrypoint = configuration.strings(given, "entrypoint")
+    given, entrypoint, prefix, more = image_program.choose(task, args.program, given, contents)
+    notes += more
     command = configuration.strings(given, "command")
-    service = contents.extra.get("service") or {}
-    prefix: list[str] = []
-    if (entrypoint or (command and not args.program)) and not service.get("entrypoint"):
-        prefix = list(service.get("prefix", ()))
-    elif entrypoint is None and args.program and (base is None or not command):
-        entrypoint, why = _suggested(task, args.program, contents)
-        if service.get("entrypoint"):
-            entrypoint, why = list(service["entrypoint"]), ""
-            given = _served(given, service)
-            notes += service.get("notes", ())
-        elif entrypoint is not None:
-            entrypoint = [*service.get("prefix", ()), *entrypoint]
-        elif command is None:
-            # An image without a program is still useful: a derived image or a command names one.
-            shell = next((shell for shell in _SHELLS if is_executable(view.resolve(shell))), None)
-            command = given["command"] = [shell] if shell else None
-            notes.append(f"no entrypoint, because {why}" + (f"; the command is {shell}" if shell else ""))
-    run = entrypoint or command
-    user = given.get("user")
-    if user is not None:
-        user = resolve_user(
-            check_user(user),
-            _text(view, "etc/passwd", base),
-            _text(view, "etc/group", base),
-            contents.extra.get("users", ()),
-            contents.extra.get("groups", ()),
-        )
+    user = _user(given, contents)
     config = configuration.oci_config(given, [*prefix, *(entrypoint or ())] if prefix else entrypoint, user)
     if args.tools:
         config["Env"] = [f"{text}:{TOOLS_PATH}" if text.startswith("PATH=") else text for text in config["Env"]]
     variables = dict(variable.split("=", 1) for variable in config["Env"])
-    if run:
-        try:
-            check_program(run[0], variables["PATH"], view, lambda path: _programs(task, path, view))
-        except BuildError as error:
-            if entrypoint:
-                raise error.with_(field="entrypoint") from None
-            hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
-            raise error.with_(hint=hint, field="command") from None
+    image_program.check(task, entrypoint, command, variables["PATH"], view)
     if variables.get(LIBRARY_PATH):
         built_files = (entry for table in tables(task, args.paths) for entry in table.entries.values())
         check_library_path(view, variables[LIBRARY_PATH], built_files)
     notes += _check_modules(task, args, contents)
-    own = contents.table(args.files) if args.files else None
-    built = [program for path in args.paths for program in built_programs(task, path)]
-    check_scripts(
-        task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"]
-    )
+    run = entrypoint or command
+    scripts = [
+        *image_program.find_file(run, variables, view),
+        *container_scripts(contents.table(args.files) if args.files else None),
+        *(program for path in args.paths for program in built_programs(task, path)),
+    ]
+    check_scripts(task, view, scripts, variables["PATH"])
     if "interpreted" in contents.extra and run:
         words = [*run, *(command or ())] if entrypoint else run
         try:
             check_imports(task, view, words, variables, config.get("WorkingDir", "/"), contents.paths)
         except BuildError as error:
             raise error.with_(field="packages") from None
+    _check_directories(config, view)
+    return config
+
+
+def _user(given: Mapping[str, Value], contents: ImageContents) -> str | None:
+    """Return the user of a configuration with the ids that the image's files give its names."""
+    user = given.get("user")
+    if user is None:
+        return None
+    return resolve_user(
+        check_user(user),
+        _text(contents.view, "etc/passwd", contents.base),
+        _text(contents.view, "etc/group", contents.base),
+        contents.extra.get("users", ()),
+        contents.extra.get("groups", ()),
+    )
+
+
+def _check_directories(config: Mapping[str, Value], view: ImageFs) -> None:
+    """Raise BuildError if a volume or the working directory is a file of the image."""
     for path, what, field in [
         *((volume, "The volume", "volumes") for volume in config.get("Volumes", ())),
         *((path, "The working directory", "workdir") for path in [config.get("WorkingDir")] if path),
@@ -199,7 +186,6 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
         if found is not None and found[1].kind != meta.DIRECTORY:
             why = f"it is a file of {found[1].source.label}"
             raise BuildError(f"{what} {path} is not a directory in the image", why=why).with_(field=field)
-    return config
 
 
 def _check_modules(task: Task, args: ImageArgs, contents: ImageContents) -> list[str]:
@@ -209,14 +195,6 @@ def _check_modules(task: Task, args: ImageArgs, contents: ImageContents) -> list
         return []
     own = {e.path: e.facts for table in contents.slices for e in table.entries if e.facts is not None}
     return check_modules(contents.view, args.arch, built, list(own), own.get)
-
-
-def _program_path(run: Sequence[str] | None, variables: Mapping[str, str], view: ImageFs) -> list[str]:
-    """Return the path of the image's program, if it has one."""
-    if not run or "/" in run[0]:
-        return [run[0]] if run else []
-    paths = [f"{directory}/{run[0]}" for directory in variables["PATH"].split(":")]
-    return [path for path in paths if is_executable(view.resolve(path))][:1]
 
 
 def _programs_from_elsewhere(task: Task, args: ImageArgs, contents: ImageContents) -> Iterator[foreign.ProgramFile]:
@@ -233,47 +211,6 @@ def _without_set_id(extra: Mapping[str, Value]) -> Iterator[str]:
     if rows := extra.get("configure", {}).get("without_setuid"):
         paths = ", ".join(f'"/{os.fsdecode(path)}"' for path, _ in rows)
         yield f"files without the set-id bits that Debian's scripts set; setuid = [{paths}] in a container keeps them"
-
-
-def _served(given: Mapping[str, Value], service: Mapping[str, Value]) -> dict[str, Value]:
-    """Complete a configuration by that of the server's unit. The container's settings take precedence."""
-    return {
-        **given,
-        "user": given.get("user") or service["user"] or None,
-        "env": {**service["env"], **(given.get("env") or {})},
-        "workdir": given.get("workdir") or service["workdir"] or None,
-        "ports": given.get("ports") or service["ports"],
-        "volumes": given.get("volumes") or service["volumes"],
-        "stop_signal": given.get("stop_signal") or service["signal"] or None,
-    }
-
-
-def _suggested(task: Task, program: Value, contents: ImageContents) -> tuple[list[str] | None, str]:
-    """Return the default entrypoint, and why there is none.
-
-    For a package, return the program that it suggests. For a store path built from source, return the program with its
-    name, or its only program, or None.
-    """
-    if not isinstance(program, list):
-        found_program, why = find_entrypoint(str(program), contents.extra, contents.view)
-        return [found_program] if found_program else None, why
-    path, name = map(str, program)
-    if is_executable(contents.view.resolve(path)):
-        return [path], ""
-    found = _programs(task, path, contents.view)
-    named = [other for other in found if other.endswith(f"/{name}")]
-    has = ", ".join(other.removeprefix(f"{path}/") for other in found) or "no program in bin or sbin"
-    return named[:1] or (found if len(found) == 1 else None), f"{name} has {has}"
-
-
-def _programs(task: Task, path: str, view: ImageFs) -> list[str]:
-    found = []
-    for directory in ("bin", "sbin"):
-        disk_path = task.disk(path) / directory
-        for name in sorted(os.listdir(disk_path)) if disk_path.is_dir() else ():
-            if is_executable(view.resolve(f"{path}/{directory}/{name}")):
-                found.append(f"{path}/{directory}/{name}")
-    return found
 
 
 def _text(view: ImageFs, path: str, base: BaseImage | None) -> str:
@@ -378,16 +315,7 @@ def _assemble(
         **({"tools": str(args.tools)} if args.tools else {}),
         "omitted": list(omitted),
         "notes": list(notes),
-        "layers": [
-            {
-                "path": str(layer.path),
-                "derivation": digest(layer.derivation.encode()),
-                **_layer_fields(layer, excluded),
-                **info._asdict(),
-                "shipped": list(info.shipped),
-            }
-            for layer, info in zip(layers, infos, strict=True)
-        ],
+        "layers": [_layer_record(layer, info, excluded) for layer, info in zip(layers, infos, strict=True)],
     }
     if base is not None:
         record["base"] = {
@@ -406,6 +334,18 @@ def _assemble(
     others = (args.root, args.files, args.tools, base.image if base else None)
     references = [*(layer.path for layer in layers), *(path for path in others if path)]
     return Built(writer, tuple(sorted(set(references))))
+
+
+def _layer_record(
+    layer: _BuiltLayer, info: LayerInfo, excluded: Mapping[StorePath, Sequence[Exclusion]]
+) -> dict[str, Value]:
+    return {
+        "path": str(layer.path),
+        "derivation": digest(layer.derivation.encode()),
+        **_layer_fields(layer, excluded),
+        **info._asdict(),
+        "shipped": list(info.shipped),
+    }
 
 
 def _layer_fields(
