@@ -246,11 +246,7 @@ def _finish(
     composition, links_to_grafts, grafts = _composition(task, args, tables, tree, base)
     task.check()
     accounts = _accounts(args, tables, composition, tree, base)
-    links = alternatives.choose(
-        (record for table in tables for record in table.extra.get("alternatives", ())),
-        lambda path: composition.resolve(path) is not None,
-        args.alternatives or {},
-    )
+    links = _links(args, tables, composition)
     served = RootService([], {})
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
@@ -275,11 +271,7 @@ def _finish(
         **_package_facts(args, found, tables, composition, links),
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
-        "excluded": [
-            [exclusion.package, os.fsencode(exclusion.path), exclusion.reason, exclusion.by]
-            for exclusion in _unique(excluded)
-            if exclusion.package
-        ],
+        "excluded": _of_packages(excluded),
         "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
@@ -294,9 +286,8 @@ def _finish(
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
         left_out = sorted({os.fsencode(exclusion.path) for exclusion in excluded if not exclusion.package})
-        extra["configure"] = {
-            "path": tree.table.path, "left_out": left_out, "setuid": given, "without_setuid": without
-        }  # fmt: skip
+        bits = {"setuid": given, "without_setuid": without}
+        extra["configure"] = {"path": tree.table.path, "left_out": left_out, **bits}
         references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted(references)))
@@ -334,6 +325,15 @@ def _accounts(
         users.declared("users", tables, known_users),
         users.declared("groups", tables, known_groups),
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
+    )
+
+
+def _links(args: RootArgs, tables: Sequence[SliceTable], composition: Composition) -> dict[str, str]:
+    """Return the links of alternatives, with their targets."""
+    return alternatives.choose(
+        (record for table in tables for record in table.extra.get("alternatives", ())),
+        lambda path: composition.resolve(path) is not None,
+        args.alternatives or {},
     )
 
 
@@ -425,9 +425,13 @@ def _omitted(args: RootArgs, reasons: Mapping[str, Reason]) -> list[Value]:
     ]
 
 
-def _unique(excluded: Sequence[Exclusion]) -> list[Exclusion]:
-    """Return the last exclusion for each path of a package, sorted."""
-    return sorted({(exclusion.package, exclusion.path): exclusion for exclusion in excluded}.values())
+def _of_packages(excluded: Sequence[Exclusion]) -> list[Value]:
+    """Return the last exclusion for each path of a package, sorted: package, path, reason, and what replaces it."""
+    last = {(exclusion.package, exclusion.path): exclusion for exclusion in excluded if exclusion.package}
+    return [
+        [exclusion.package, os.fsencode(exclusion.path), exclusion.reason, exclusion.by]
+        for exclusion in sorted(last.values())
+    ]
 
 
 def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
