@@ -172,7 +172,6 @@ def _build(
 
             vex.append(vex_statement.of_pack(job.workspace, documents[0][-1], auditor))
     first = jobs[0]
-    platforms = tuple(job.container.arch for job in jobs)
     store = first.workspace.store
 
     def trees(path: str) -> CheckedTree:
@@ -180,7 +179,7 @@ def _build(
 
     return PackedImage(
         first.container,
-        platforms,
+        tuple(job.container.arch for job in jobs),
         Bundle(images, trees, blobs),
         tuple(images),
         tuple(documents[0]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from fpack.cli import shared_options as shared
@@ -17,7 +18,9 @@ from fpack.light_typing import TYPE_CHECKING, Any, TypeVar
 from fpack.store.errors import DamagedPath
 
 if TYPE_CHECKING:
+    from fpack.cli.images.audits import Auditor
     from fpack.cli.images.packing import PackedImage
+    from fpack.cli.trial.acceptance import Acceptance
 
 T = TypeVar("T")
 MAX_SOURCES = 5  # that are named
@@ -49,40 +52,100 @@ def run(
 ) -> int:
     """Pack targets, or the project. Return the exit status. rest: the options of a container, and the shared ones."""
     what = (*targets, *container_options.expressions(rest))
+    options = _options(rest, len(what), tag, from_git, source_date)
+    form = FORMATS[format_ or DEFAULT]
+    archs = _architectures(platforms, options, form, format_)
+    most, bills = _documents(form, no_manifest, sources, sboms, provenance, vex, data, fetch_fixed)
+    # Write no file for --load and --push, unless one is requested too: a push reads layers from the store.
+    write = (load is None and push is None) or output is not None or format_ is not None
+    _check_destinations(form, format_, output, write, load, push)
+    complete = write or push is not None  # the documents about the image are wanted
+    auditor = _auditor(data, fetch_fixed) if vex and complete else None
+    acceptance = _acceptance(tries)
+    make = partial(
+        packing.make,
+        what or (None,),
+        archs,
+        # A codec applies to a file that is no OCI image as a whole. Its image is built as without the option.
+        options if form.oci else options._replace(compress=None),
+        most if complete else None,
+        formats=bills if complete else (),
+        provenance=provenance and complete,
+        auditor=auditor,
+        together=together,
+        accept=acceptance.check,
+        keep_base=write or load is not None,
+        again=not (provenance or vex or tries),
+    )
+    attempt = partial(_attempt, make, form, output, write, load, push, plain_http, options)
+    # A pipe or a device has received a part of the image, so the image cannot be written to it again.
+    special = load is not None or (output is not None and output.exists() and not (output.is_file() or output.is_dir()))
+    made, results = _repaired(attempt, repeat=not special)
+    _add_checks(made, results, acceptance)
+    _show(made, results, form, what, as_json, have_layers=form.oci or load is not None)
+    return 0
+
+
+def _options(
+    rest: dict[str, Any], images: int, tag: str | None, from_git: bool, source_date: bool
+) -> shared.SharedOptions:
+    """Return the shared options, with the fields that options set in each container."""
     fields = {
         **container_options.fields(rest),
         **container_options.documented(from_git, source_date, os.environ),
         **container_options.tagged(tag),
     }
-    if tag is not None and len(what) > 1:
+    if tag is not None and images > 1:
         raise UsageError("--tag names one image", hint="pack each image separately")
-    options = shared.options(rest)._replace(fields=fields)
+    return shared.options(rest)._replace(fields=fields)
+
+
+def _architectures(
+    platforms: Sequence[str], options: shared.SharedOptions, form: Format, format_: str | None
+) -> list[str | None]:
+    """Return the architectures to pack for. Raise UsageError if the format holds one only."""
     archs = packing.architectures(platforms, options)
-    form = FORMATS[format_ or DEFAULT]
     if not form.oci and len(archs) > 1:
         raise UsageError(
             f"The format {format_} supports only one platform", hint="pack each platform separately, or as an image"
         )
+    return archs
+
+
+def _documents(
+    form: Format,
+    no_manifest: bool,
+    sources: bool | None,
+    sboms: Sequence[str],
+    provenance: bool,
+    vex: bool,
+    data: Sequence[str],
+    fetch_fixed: bool,
+) -> tuple[int | None, tuple[str, ...]]:
+    """Return the maximum size of the sources with a manifest, None for no manifest; and the formats of bills.
+
+    Raise UsageError for an option that needs a document which is not written.
+    """
     has_manifest = form.oci and not no_manifest
     if not has_manifest:
         _check_needless(sources, provenance, vex)
-    most = manifests.SOURCES if sources is None else manifests.ALL_SOURCES if sources else 0
-    # A codec applies to such a file as a whole. Its image is built as without the option.
-    compress = options.compress
-    if not form.oci:
-        options = options._replace(compress=None)
-    wanted = _sbom_formats(sboms, form, no_manifest)
+    bills = _sbom_formats(sboms, form, no_manifest)
     if (data or fetch_fixed) and not vex:
         raise UsageError(f"{'--data' if data else '--fetch-fixed'} is for a VEX document", hint="add --vex")
-    # Write no file for --load and --push, unless one is requested too: a push reads layers from the store.
-    write = (load is None and push is None) or output is not None or format_ is not None
+    most = manifests.SOURCES if sources is None else manifests.ALL_SOURCES if sources else 0
+    return most if has_manifest else None, bills
+
+
+def _check_destinations(
+    form: Format, format_: str | None, output: Path | None, write: bool, load: str | None, push: str | None
+) -> None:
+    """Raise an error, before any work, if an image cannot go where it is wanted."""
     if push is not None:
         from fpack.cli.images.push import push as pushing
 
         if not form.oci:
             raise UsageError("--push needs an image", hint=f"leave out --format {format_}")
         pushing.check_destination(push)
-    complete = write or push is not None  # the documents about the image are wanted
     if load is not None:
         engines.find(load)
     if write:
@@ -92,59 +155,57 @@ def run(
 
             check_output(output, "give a file, or --load podman, or --load docker")
 
-    auditor = None
-    if vex and complete:
-        from fpack.cli.images.audits import auditor as open_auditor
 
-        auditor = open_auditor(data, (), False, fetch_fixed)
+def _auditor(data: tuple[str, ...], fetch_fixed: bool) -> Auditor:
+    from fpack.cli.images.audits import auditor
 
+    return auditor(data, (), False, fetch_fixed)
+
+
+def _acceptance(tries: tuple[str, ...]) -> Acceptance:
     from fpack.cli.trial.acceptance import Acceptance
 
-    acceptance = Acceptance(container_options.command_lines("--try", tries))
+    return Acceptance(container_options.command_lines("--try", tries))
 
-    def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
-        with ExitStack() as stack:
-            made = packing.make(
-                what or (None,),
-                archs,
-                options,
-                most if complete and has_manifest else None,
-                stack,
-                wanted if complete else (),
-                provenance and complete,
-                auditor,
-                together,
-                acceptance.check,
-                keep_base=write or load is not None,
-                again=not (provenance or vex or tries),
-            )
-            if write:
-                places = formats.output_paths(form, made, output, compress)
-                results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]
-            else:
-                results = [entry.bundle.result(None) for entry in made]
-            if load is not None:
-                for entry, result in zip(made, results, strict=True):
-                    engines.load(load, _sender(entry))
-                    result["loaded"] = load
-            if push is not None:
-                for entry, result, pushed in zip(made, results, _push(made, push, plain_http, options), strict=True):
-                    result["pushed"] = pushed
-                    if entry.manifests:
-                        result["sources"] = manifests.sources(entry.manifests)
-        return made, results
 
-    # A pipe or a device has received a part of the image, so the image cannot be written to it again.
-    special = load is not None or (output is not None and output.exists() and not (output.is_file() or output.is_dir()))
-    made, results = _repaired(attempt, repeat=not special)
+def _attempt(
+    make: Callable[..., list[PackedImage]],
+    form: Format,
+    output: Path | None,
+    write: bool,
+    load: str | None,
+    push: str | None,
+    plain_http: bool,
+    options: shared.SharedOptions,
+) -> tuple[list[PackedImage], list[dict[str, Any]]]:
+    """Make the images, and write, load and push them. Return the object that `--json` prints for each, too."""
+    with ExitStack() as stack:
+        made = make(stack=stack)
+        if write:
+            places = formats.output_paths(form, made, output, options.compress)
+            results = [form.write(entry, out, options.compress) for entry, out in zip(made, places, strict=True)]
+        else:
+            results = [entry.bundle.result(None) for entry in made]
+        if load is not None:
+            for entry, result in zip(made, results, strict=True):
+                engines.load(load, _sender(entry))
+                result["loaded"] = load
+        if push is not None:
+            for entry, result, pushed in zip(made, results, _push(made, push, plain_http, options), strict=True):
+                result["pushed"] = pushed
+                if entry.manifests:
+                    result["sources"] = manifests.sources(entry.manifests)
+    return made, results
+
+
+def _add_checks(made: list[PackedImage], results: list[dict[str, Any]], acceptance: Acceptance) -> None:
+    """Warn of what an audit did not check, and add the commands that the images passed to the results."""
     for reason in dict.fromkeys(reason for entry in made for found in entry.vex for reason in found.unchecked):
         warn(f"not checked: {reason}")
     for entry, result in zip(made, results, strict=True):
         passed = dict.fromkeys(found for found in acceptance.passed if found.image == entry.container.name)
         if passed:
             result["tried"] = [found.as_json() for found in passed]
-    _show(made, results, form, what, as_json, have_layers=form.oci or load is not None)
-    return 0
 
 
 def _check_needless(sources: bool | None, provenance: bool, vex: bool) -> None:
