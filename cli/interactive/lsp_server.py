@@ -163,6 +163,14 @@ def _location(found: SymbolLocation, uri: str, own: TextDocument) -> lsp.Locatio
 def serve() -> None:
     """Answer an editor over standard input and output until it exits."""
     server = Server()
+    _follow_texts(server)
+    _answer_positions(server)
+    _answer_texts(server)
+    server.start_io()
+
+
+def _follow_texts(server: Server) -> None:
+    """Check and evaluate the texts that the editor opens, changes and saves."""
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     async def opened(params: lsp.DidOpenTextDocumentParams) -> None:
@@ -187,6 +195,10 @@ def serve() -> None:
         server.known.pop(uri, None)
         server.evaluated.pop(uri, None)
         server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+
+
+def _answer_positions(server: Server) -> None:
+    """Answer requests about a position in a text."""
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
@@ -225,6 +237,10 @@ def serve() -> None:
             is_incomplete=any(candidate.kind == "package" for candidate in candidates), items=items
         )
 
+
+def _answer_texts(server: Server) -> None:
+    """Answer requests about a whole text."""
+
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
         from fpack.cli.workspace import source_files
@@ -250,5 +266,3 @@ def serve() -> None:
             whole, name = _range(text, binding.start, max(end, binding.end)), _range(text, binding.start, binding.end)
             found.append(lsp.DocumentSymbol(binding.name, kind, whole, name))
         return found
-
-    server.start_io()
