@@ -142,20 +142,7 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
     yield f"  echo {quote(f'{name}: {TOOL} is not installed')} >&2"
     yield "  exit 127"
     yield "fi"
-    if plan.volumes:
-        yield "# What is kept, with the user's data."
-        yield 'if [ "$(id -u)" = 0 ]; then'
-        yield f"  data=/var/lib/{name}"
-        yield "else"
-        yield f"  data=${{XDG_DATA_HOME:-${{HOME:?}}/.local/share}}/{name}"
-        yield "fi"
-        for path in plan.volumes:
-            at = quote(path)
-            yield f'if ! [ -d "$data"/{at} ]; then'
-            yield f'  mkdir -p "$data"/{at}'
-            if _kind(files, path) == DIRECTORY:
-                yield f'  cp -R "$root"/{at}/. "$data"/{at}'
-            yield "fi"
+    yield from _volumes(files, plan, name)
     workdir = str(config.get("WorkingDir") or "")
     yield "# From here on the command is put together, its end first."
     command = [str(word) for word in config.get("Cmd") or ()]
@@ -174,6 +161,38 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
             yield f'{patterns}) set -- --chdir "$PWD" "$@" ;;'
         yield '*) set -- --chdir / "$@" ;;'
         yield "esac"
+    yield from _variables(config)
+    yield from _mounts(files, plan)
+    user = _user(config)
+    if user is not None and user[0]:
+        yield f'set -- --uid {user[0]} --gid {user[1]} "$@"'
+    # If the caller is root, uid 0 in its user namespace is the machine's root, which may write the kernel's settings.
+    settings = " ".join(f"--ro-bind-try {path} {path}" for path in KERNEL_SETTINGS)
+    kernel = f"--dev /dev --proc /proc {settings} --ro-bind-try /sys /sys"
+    yield f'exec bwrap --unshare-user --ro-bind "$root" / {kernel} "$@"'
+
+
+def _volumes(files: FileSystem, plan: _Plan, name: str) -> Iterator[str]:
+    """Yield the lines that make the directories of volumes, with the image's files."""
+    if not plan.volumes:
+        return
+    yield "# What is kept, with the user's data."
+    yield 'if [ "$(id -u)" = 0 ]; then'
+    yield f"  data=/var/lib/{name}"
+    yield "else"
+    yield f"  data=${{XDG_DATA_HOME:-${{HOME:?}}/.local/share}}/{name}"
+    yield "fi"
+    for path in plan.volumes:
+        at = quote(path)
+        yield f'if ! [ -d "$data"/{at} ]; then'
+        yield f'  mkdir -p "$data"/{at}'
+        if _kind(files, path) == DIRECTORY:
+            yield f'  cp -R "$root"/{at}/. "$data"/{at}'
+        yield "fi"
+
+
+def _variables(config: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that add the image's variables to the command."""
     variables = {key: value for key, _, value in (str(item).partition("=") for item in config.get("Env", ()))}
     # The image has no files for the machine's locales.
     variables.setdefault("LANG", "C.UTF-8")
@@ -186,6 +205,10 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
         else:
             yield setting
     yield f'set -- {strange} "$@"'
+
+
+def _mounts(files: FileSystem, plan: _Plan) -> Iterator[str]:
+    """Yield the lines that add what is mounted on the image's files, in the order from the command's end."""
     mounts = [
         *((path, f'set -- --bind "$data"/{quote(path)} /{quote(path)} "$@"') for path in plan.volumes),
         *((path, f'[ ! -d /{path} ] || set -- --bind /{path} /{path} "$@"') for path in plan.host),
@@ -195,10 +218,3 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
         directories = " ".join(f"--dir /{quote(directory)}" for directory in _subdirectories(files, path))
         mounts.append((path, f'set -- --tmpfs /{quote(path)} {directories} "$@"'.replace("  ", " ")))
     yield from (line for _, line in sorted(mounts, reverse=True))
-    user = _user(config)
-    if user is not None and user[0]:
-        yield f'set -- --uid {user[0]} --gid {user[1]} "$@"'
-    # If the caller is root, uid 0 in its user namespace is the machine's root, which may write the kernel's settings.
-    settings = " ".join(f"--ro-bind-try {path} {path}" for path in KERNEL_SETTINGS)
-    kernel = f"--dev /dev --proc /proc {settings} --ro-bind-try /sys /sys"
-    yield f'exec bwrap --unshare-user --ro-bind "$root" / {kernel} "$@"'

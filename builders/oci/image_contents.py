@@ -109,15 +109,7 @@ def read_contents(
     files = meta.load(task.tree(files_path))[0] if files_path else []
     own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
     if root:
-        excluded: dict[str, list[Exclusion]] = {}
-        for exclusion in _excluded(root, extra):
-            excluded.setdefault(exclusion.package, []).append(exclusion)
-        for item in extra["slices"]:
-            task.check()
-            path = parse(item["path"])
-            package = item["package"]
-            table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
-            slices.append(_on_base(table, f"{PACKAGE_LABEL}{package}", overlay))
+        slices += _slices(task, root, extra, own, overlay)
         if configure := extra.get("configure"):
             path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
             set_id = tuple((os.fsdecode(name), mode) for name, mode in configure.get("setuid", ()))
@@ -142,6 +134,21 @@ def read_contents(
     if base is not None:
         slices = [table for table in slices if table.has_entries]
     return ImageContents(slices, last, paths, extra, view, base, hidden)
+
+
+def _slices(
+    task: Task, root: StorePath, extra: Mapping[str, Value], own: Mapping[str, TreeEntry], overlay: Overlay | None
+) -> Iterator[PartTable]:
+    """Yield the tables of a root's slices. extra: the root's extra fields. own: the container's own files by path."""
+    excluded: dict[str, list[Exclusion]] = {}
+    for exclusion in _excluded(root, extra):
+        excluded.setdefault(exclusion.package, []).append(exclusion)
+    for item in extra["slices"]:
+        task.check()
+        path = parse(item["path"])
+        package = item["package"]
+        table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
+        yield _on_base(table, f"{PACKAGE_LABEL}{package}", overlay)
 
 
 def _on_base(table: PartTable, label: str, overlay: Overlay | None) -> PartTable:
