@@ -57,7 +57,8 @@ def go(project: Project) -> Guess | None:
         return None
     base = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)] or [project.name]
     name = clean_name(re.sub(r"\.v\d+$", "", base[-1]), project)
-    reasons, todo = [f"go.mod: the Go module {path}"], []
+    reasons = [f"go.mod: the Go module {path}"]
+    todo: list[str] = []
     fields: list[tuple[str, str]] = []
     if not project.has("go.mod"):
         reasons, fields = [f"Go files without go.mod, which import each other as {path}"], [("module", text(path))]
@@ -78,32 +79,8 @@ def go(project: Project) -> Guess | None:
         reasons.append(
             f"{', '.join(words[:3])}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
         )
-    if not project.has("go.mod"):
-        foreign = sorted(name for name in _imports(project) if not (name == path or name.startswith(f"{path}/")))
-        if foreign:
-            commands = f"go mod init {path} && go mod tidy {_WITHOUT_GO}"
-            todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: {commands}")
-    elif "vendor" in project.directories:
-        reasons.append("vendor: vendored modules")
-    elif project.text("go.sum").strip():
-        fields.append(("lock", "./go.sum"))
-        reasons.append("go.sum: modules with hashes")
-    elif re.search(r"^require\b", content, re.MULTILINE):
-        fields.append(("lock", "./go.sum"))
-        todo.append(f"lock the modules: go mod tidy {_WITHOUT_GO}")
-    cgo = [
-        module
-        for module in _CGO
-        if re.search(rf"^[ \t]*(?:require\s+)?{re.escape(module)}[\s/]", content, re.MULTILINE)
-    ]
-    if cgo:
-        fields.append(("cgo", "true"))
-        libraries = sorted({library for module in cgo for library in _CGO[module]})
-        if libraries:
-            fields.append(("libs", f"[{', '.join(f'debian.{library}' for library in libraries)}]"))
-        reasons.append(
-            f"go.mod: {few(cgo)} needs the C compiler" + (f" and {', '.join(libraries)}" if libraries else "")
-        )
+    fields += _locked(project, path, content, reasons, todo)
+    fields += _cgo(content, reasons)
     todo += _newer(content)
     if library:
         fields = [*fields, ("packages", '["./..."]'), ("install", '"mkdir -p \\"$out\\" && cp -r . \\"$out/src\\""')]
@@ -118,6 +95,45 @@ def go(project: Project) -> Guess | None:
     if len(folders) > 1 and chosen != ".":
         reasons.append(f"the image has the other programs too; change `entrypoint` to run {_others(folders, chosen)}")
     return Guess("go", name, None, fields, [], entrypoint, [port] if port else [], reasons, todo)
+
+
+def _locked(
+    project: Project, path: str, content: str, reasons: list[str], todo: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the field of the lock. Add what locks the modules to `reasons`, or what must be done to `todo`.
+
+    path: the module's path.
+    """
+    if not project.has("go.mod"):
+        foreign = sorted(name for name in _imports(project) if not (name == path or name.startswith(f"{path}/")))
+        if foreign:
+            commands = f"go mod init {path} && go mod tidy {_WITHOUT_GO}"
+            todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: {commands}")
+    elif "vendor" in project.directories:
+        reasons.append("vendor: vendored modules")
+    elif project.text("go.sum").strip():
+        yield "lock", "./go.sum"
+        reasons.append("go.sum: modules with hashes")
+    elif re.search(r"^require\b", content, re.MULTILINE):
+        yield "lock", "./go.sum"
+        todo.append(f"lock the modules: go mod tidy {_WITHOUT_GO}")
+
+
+def _cgo(content: str, reasons: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a project whose modules need the C compiler, and add the reason."""
+    cgo = [
+        module
+        for module in _CGO
+        if re.search(rf"^[ \t]*(?:require\s+)?{re.escape(module)}[\s/]", content, re.MULTILINE)
+    ]
+    if cgo:
+        yield "cgo", "true"
+        libraries = sorted({library for module in cgo for library in _CGO[module]})
+        if libraries:
+            yield "libs", f"[{', '.join(f'debian.{library}' for library in libraries)}]"
+        reasons.append(
+            f"go.mod: {few(cgo)} needs the C compiler" + (f" and {', '.join(libraries)}" if libraries else "")
+        )
 
 
 def module_path(project: Project) -> str:

@@ -23,6 +23,15 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(=*)\[(.*?)\]\2\]|([()])|([^\s()"]+)'
 _NO_LIBRARIES = re.compile(
     r"(?:m|dl|rt|pthread|util|c|stdc\+\+|stdc\+\+fs|atomic|gcc_s|crypt|resolv|anl|ws2_32|winmm|shlwapi|bcrypt|iconv|intl|log)\Z|.*[^\w+.-]|-"
 )
+_ADD_EXECUTABLE = (
+    "add_executable",
+    "qt_add_executable",
+    "qt5_add_executable",
+    "qt6_add_executable",
+    "ecm_add_executable",
+)
+# Words of target_link_libraries that name no library.
+_LINK_WORDS = ("PUBLIC", "PRIVATE", "INTERFACE", "LINK_PUBLIC", "LINK_PRIVATE", "debug", "optimized", "general")
 _MAX_VALUE = 4096  # characters of a variable that are remembered
 _MAX_FILES, _MAX_COMMANDS, _MAX_WORDS, _MAX_DEPTH = 400, 40_000, 2000, 40
 
@@ -180,28 +189,16 @@ def _command(state: _CmakeState, path: str, command: _Command, holds: Truth, con
     if not words:
         return
     if name == "project" and state.project is None:
-        version = words[words.index("VERSION") + 1] if "VERSION" in words[:-1] else None
-        state.project = words[0], version
-        state.values["PROJECT_NAME"] = state.values["CMAKE_PROJECT_NAME"] = words[0]
-        state.values["PROJECT_VERSION"] = version
+        _project(state, words)
     elif name == "set":
-        plain = [w for w in words[1:] if w not in ("PARENT_SCOPE",)]
-        if "CACHE" in plain:
-            plain = plain[: plain.index("CACHE")]
-        if not (words[0] in state.values and "CACHE" in words):
-            value = ";".join(plain)
-            state.values[words[0]] = value if holds is True and len(value) <= _MAX_VALUE else None
+        _set(state, words, holds)
     elif name in ("option", "dependent_option") and words[0] not in state.values:
         last = words[2] if len(words) > 2 else "OFF"
         state.values[words[0]] = last if holds is True else None
     elif name == "cmake_dependent_option":
         state.values.setdefault(words[0], None if len(words) > 2 and not OFF.match(words[2]) else "OFF")
     elif name == "message" and words[0] in ("FATAL_ERROR", "SEND_ERROR"):
-        for condition in reversed(conditions):
-            for lacking in re.findall(r"\bNOT\s+(?:\(\s*)?\$?\{?(\w+?)\}?(?:_FOUND)?(?=[\s)]|\Z)", condition):
-                state.required.add(lacking.lower())
-            if truth(state.values, condition.split()) is not True:
-                break
+        _require(state, conditions)
     elif name in ("check_include_file", "check_include_files", "check_include_file_cxx") and len(words) > 1:
         # Those before the last header are there for it.
         header = words[0].rpartition(";")[2]
@@ -213,13 +210,7 @@ def _command(state: _CmakeState, path: str, command: _Command, holds: Truth, con
         _pkg_config(state, name, words, where, holds)
     elif name in ("find_" + "library", "find_path", "find_file", "find_program"):
         _find_file(state, name, words, where, holds)
-    elif name in (
-        "add_executable",
-        "qt_add_executable",
-        "qt5_add_executable",
-        "qt6_add_executable",
-        "ecm_add_executable",
-    ):
+    elif name in _ADD_EXECUTABLE:
         if "IMPORTED" not in words and "ALIAS" not in words:
             state.executables.setdefault(words[0], words[0])
             state.targets.add(words[0])
@@ -234,20 +225,35 @@ def _command(state: _CmakeState, path: str, command: _Command, holds: Truth, con
         state.installed.append(words[0])
         state.installs_by_function = True
     elif name == "target_link_libraries":
-        for word in words[1:]:
-            if word not in (
-                "PUBLIC",
-                "PRIVATE",
-                "INTERFACE",
-                "LINK_PUBLIC",
-                "LINK_PRIVATE",
-                "debug",
-                "optimized",
-                "general",
-            ):
-                state.linked.append((word, where, holds))
+        state.linked += [(word, where, holds) for word in words[1:] if word not in _LINK_WORDS]
     if name not in ("find_package", "pkg_check_modules", "message", "set"):
         _uses(state, command, conditions, holds)
+
+
+def _project(state: _CmakeState, words: list[str]) -> None:
+    version = words[words.index("VERSION") + 1] if "VERSION" in words[:-1] else None
+    state.project = words[0], version
+    state.values["PROJECT_NAME"] = state.values["CMAKE_PROJECT_NAME"] = words[0]
+    state.values["PROJECT_VERSION"] = version
+
+
+def _set(state: _CmakeState, words: list[str], holds: Truth) -> None:
+    """Set a variable; a cached one only if it has no value. The value is unknown if the conditions are."""
+    plain = [word for word in words[1:] if word != "PARENT_SCOPE"]
+    if "CACHE" in plain:
+        plain = plain[: plain.index("CACHE")]
+    if not (words[0] in state.values and "CACHE" in words):
+        value = ";".join(plain)
+        state.values[words[0]] = value if holds is True and len(value) <= _MAX_VALUE else None
+
+
+def _require(state: _CmakeState, conditions: list[str]) -> None:
+    """Require what an error says is not found, by the conditions around it, the innermost last."""
+    for condition in reversed(conditions):
+        for lacking in re.findall(r"\bNOT\s+(?:\(\s*)?\$?\{?(\w+?)\}?(?:_FOUND)?(?=[\s)]|\Z)", condition):
+            state.required.add(lacking.lower())
+        if truth(state.values, condition.split()) is not True:
+            break
 
 
 def _uses(state: _CmakeState, command: _Command, conditions: list[str], holds: Truth) -> None:

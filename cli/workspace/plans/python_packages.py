@@ -32,30 +32,14 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     (Debian packages), `sdists` (some packages are built from sources) and `compiles` (they or the project).
     """
     from fpack.builders.python import markers, native
-    from fpack.builders.python.locks import PythonLock, read_lock
     from fpack.builders.python.project import PythonProject
-    from fpack.builders.python.requirements import requirement, requirements_file
+    from fpack.builders.python.requirements import requirement
     from fpack.builders.python.resolver import UnresolvableProject
 
     root = given["root"]
     project = read_project(_directory(given["project"]), root) if given["project"] else PythonProject()
     env = markers.environment(given["python"], given["arch"], given["extras"], given["groups"])
-    lock = PythonLock(())
-    requirements = list(given["needs"])
-    limits: list[str] = []
-    named = given["lock"] or given["requirements"]
-    if given["lock"]:
-        lock = read_lock(relative(named, root), file_text(named, root), env, project)
-    elif given["requirements"]:
-        content = requirements_file(os.path.basename(named), lambda name: file_text(_beside(named, name), root))
-        _no_foreign(content.ignored, named)
-        if content.hashed:
-            lock = read_lock("requirements.txt", file_text(named, root), env, project)
-        else:
-            requirements += content.lines
-            limits += content.constraints
-    elif given["project"]:
-        requirements += _own(project, env, given["project"])
+    lock, requirements, limits = _requested(given, project, env)
     installs = _installs(project)
     chosen = _chosen(lock, given)
     sdists = [(p, v, file.sha256) for p, v, file in chosen if file is not None and not file.name.endswith(".whl")]
@@ -162,6 +146,34 @@ def read_project(directory: str, root: str) -> PythonProject:
         return file_text(path, root) if os.path.isfile(path) else None
 
     return read_python_project(read)
+
+
+def _requested(
+    given: Mapping[str, Any], project: PythonProject, env: Environment
+) -> tuple[PythonLock, list[str], list[str]]:
+    """Return the lock of a build, and the requirements and constraints that it does not cover."""
+    from fpack.builders.python.locks import PythonLock, read_lock
+    from fpack.builders.python.requirements import requirements_file
+
+    lock = PythonLock(())
+    requirements = list(given["needs"])
+    limits: list[str] = []
+    named = given["lock"] or given["requirements"]
+    if given["lock"]:
+        lock = read_lock(relative(named, given["root"]), file_text(named, given["root"]), env, project)
+    elif given["requirements"]:
+        content = requirements_file(
+            os.path.basename(named), lambda name: file_text(_beside(named, name), given["root"])
+        )
+        _no_foreign(content.ignored, named)
+        if content.hashed:
+            lock = read_lock("requirements.txt", file_text(named, given["root"]), env, project)
+        else:
+            requirements += content.lines
+            limits += content.constraints
+    elif given["project"]:
+        requirements += _own(project, env, given["project"])
+    return lock, requirements, limits
 
 
 def _own(project: PythonProject, env: Environment, path: str) -> list[str]:
