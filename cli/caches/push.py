@@ -12,6 +12,8 @@ from fpack.store.errors import FpackError
 from fpack.store.path import StorePath, parse
 
 if TYPE_CHECKING:
+    from fpack.builders.attest.keys import PrivateKey
+    from fpack.builders.caches.push import CachePush
     from fpack.builders.distribution.reference import Reference
     from fpack.cli.images.push.records import PushRecord
     from fpack.cli.workspace.workspace import Workspace
@@ -58,20 +60,14 @@ def command(
     from fpack.cli.errors import UsageError
     from fpack.cli.images.push.records import PushRecord
     from fpack.cli.ui.progress_line import ProgressLine
-    from fpack.cli.ui.render import counted, megabytes, note
-    from fpack.cli.workspace.caches.opener import open_cache, signing_key
+    from fpack.cli.workspace.caches.opener import open_cache
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import CACHE_PUSH
 
     address = address or CACHE_PUSH.find()
     if not address:
         raise UsageError("No cache is named", hint="give --to URL, or the setting cache.push")
-    key = None if no_sign else signing_key(key_name)
-    if key is None and not no_sign:
-        raise UsageError(
-            "No key is named", why="others believe only what is signed",
-            hint="fpack key generate ci, then --key ci; or --no-sign",
-        )  # fmt: skip
+    key = None if no_sign else _key(key_name)
     cache = open_cache(address, [key.public] if key is not None else None)
     with Workspace(shared.options(rest)) as workspace:
         paths = built(workspace, targets)
@@ -93,6 +89,38 @@ def command(
         if record is not None and registry is not None and done.blobs:
             record.add_blobs(registry.repository, done.blobs)
         workspace.finish()
+    _show(address, done, as_json)
+    return 0
+
+
+def _registry_of(address: str) -> Reference | None:
+    """Return the repository of a registry at an address that was opened, or None for another cache."""
+    from fpack.builders.distribution.reference import parse_reference
+
+    try:
+        return parse_reference(address.removeprefix("oci://")) if address.startswith("oci://") else None
+    except FpackError:
+        return None  # a host without a dot or a port
+
+
+def _key(name: str | None) -> PrivateKey:
+    """Return the key that signs. Raise UsageError if none is named."""
+    from fpack.cli.errors import UsageError
+    from fpack.cli.workspace.caches.opener import signing_key
+
+    key = signing_key(name)
+    if key is None:
+        raise UsageError(
+            "No key is named", why="others believe only what is signed",
+            hint="fpack key generate ci, then --key ci; or --no-sign",
+        )  # fmt: skip
+    return key
+
+
+def _show(address: str, done: CachePush, as_json: bool) -> None:
+    """Print what was pushed."""
+    from fpack.cli.ui.render import counted, megabytes, note
+
     if as_json:
         shared.print_json(
             {
@@ -108,17 +136,6 @@ def command(
             f"{counted(len(done.pushed), 'path')} pushed in {megabytes(done.written)}, {len(done.present)} were there, "
             f"{counted(done.realisations, 'realisation')} signed"
         )
-    return 0
-
-
-def _registry_of(address: str) -> Reference | None:
-    """Return the repository of a registry at an address that was opened, or None for another cache."""
-    from fpack.builders.distribution.reference import parse_reference
-
-    try:
-        return parse_reference(address.removeprefix("oci://")) if address.startswith("oci://") else None
-    except FpackError:
-        return None  # a host without a dot or a port
 
 
 def _pushed_images(store: Store, record: PushRecord) -> Iterator[StorePath]:

@@ -7,6 +7,8 @@ saved in the build's directory, which persists, so they carry over to the next p
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.cli.errors import UsageError
@@ -19,7 +21,9 @@ from .project_directory import ProjectDirectory
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.derivation import Derivation
     from fpack.store.path import StorePath
+    from fpack.store.store import Store
 
 _PHASE = """\
 #!/bin/bash
@@ -69,6 +73,29 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 """
 
 
+def _built_from_source(workspace: Workspace, target: Target) -> Derivation:
+    """Return the derivation of a package. Raise UsageError if the target is none that is built from source."""
+    from fpack.store import derivation
+
+    evaluator = workspace.evaluator
+    value = evaluator.force(workspace.value(target))
+    if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
+        raise UsageError(f"{target.text} is not built from source", hint="name a package { ... } of a file")
+    return derivation.decode(evaluator.derivations[workspace.output(value).derivation])
+
+
+def _linker_files(store: Store, args: Mapping[str, Any], search: str, view: Path) -> dict[str, str]:
+    """Return the files that put the build's own linker before that of the root; {} if it has none."""
+    from fpack.builders.exec import linker
+    from fpack.builders.payload.libraries import built_libraries
+    from fpack.store.path import parse
+
+    if not args.get("linker"):
+        return {}
+    libraries = built_libraries(store.disk, [parse(path) for path in args.get("libs") or ()])
+    return dict(linker.control_files(store.disk, parse(args["linker"]), search, view, libraries))
+
+
 def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, CachedShell, list[StorePath]]:
     """Build the inputs of the package that `text` names, and return (target, shell, store paths that the shell needs).
 
@@ -76,18 +103,13 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
     """
     from fpack.builders.exec import linker
     from fpack.builders.exec.script import phase_name
-    from fpack.builders.payload.libraries import built_libraries
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
     from fpack.store import derivation
     from fpack.store.path import parse
 
     target = workspace.target(text)
-    evaluator = workspace.evaluator
-    value = evaluator.force(workspace.value(target))
-    if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
-        raise UsageError(f"{target.text} is not built from source", hint="name a package { ... } of a file")
-    drv = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
+    drv = _built_from_source(workspace, target)
     inputs = list(drv.inputs)
     built = workspace.realise(inputs)
     pairs = {
@@ -106,11 +128,8 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
     phases = [(phase_name(p.get("name")), str(p.get("script"))) for p in args["phases"]]
     view = assemble(store, root)
-    linkers: dict[str, str] = {}
-    if args.get("linker"):
-        libraries = built_libraries(store.disk, [parse(path) for path in args.get("libs") or ()])
-        path = f"{search}:/usr/local/bin:/usr/bin"
-        linkers = dict(linker.control_files(store.disk, parse(args["linker"]), path, view, libraries))
+    linkers = _linker_files(store, args, f"{search}:/usr/local/bin:/usr/bin", view)
+    if linkers:
         env["COMPILER_PATH"] = linker.BIN
     slices = {path for path in store.closure([root]) if path != root}
     mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in others if path not in slices)

@@ -13,8 +13,11 @@ from fpack.cli.errors import UsageError
 if TYPE_CHECKING:
     from fpack.builders.audit.accepted import AcceptedEntry
     from fpack.cli.images.audit_report import FailOn, ImageReport, JudgedFinding
+    from fpack.cli.images.audits import AuditedImage, Auditor
+    from fpack.cli.images.subject import Subject
     from fpack.cli.images.vulnerability_data import VulnerabilityData
     from fpack.cli.ui.layout import Page
+    from fpack.cli.workspace.workspace import Workspace
 
 FAILED, UNCHECKED = 1, 6  # exit statuses; 7 if there is no data
 FIXABLE = "fixable"
@@ -99,10 +102,7 @@ def command(
     from fpack.cli.images.attestations import rebuilt as rebuilt_by
     from fpack.cli.images.audit_report import report, value
     from fpack.cli.images.audits import auditor
-    from fpack.cli.images.subject import open_subject
-    from fpack.cli.ui.render import show_error
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.errors import FpackError
     from fpack.store.settings import MAX_DATA_AGE
 
     limit = _limit(fail_on)
@@ -113,21 +113,13 @@ def command(
     options = shared.options(rest)
     with Workspace(options) as workspace:
         opened = auditor(data, documents, offline, fetch_fixed)
-        now, reports, unread = opened.now, [], 0
-        for what in images or (None,):
-            try:
-                subject = open_subject(workspace, what, platform)
-                audited = opened.audit(workspace, subject)
-            except FpackError as error:
-                if len(images) < 2:
-                    raise
-                show_error(error)  # the audit of the others goes on
-                unread += 1
-                continue
+        now, reports = opened.now, []
+        for what, subject, audited in _audited(workspace, opened, images, platform):
             reports.append(report(what or audited.name, audited, opened.data, accepted, now, max_days))
             packages.append(subject.manifest().head.lock.packages)
         workspace.finish()
     opened.warn()
+    unread = len(images or (None,)) - len(reports)
     if not unread:
         _tell_unmatched(accepted, reports)
     results = rebuilt_by.of_images(packages, trusted, bundle) if trusted is not None else []
@@ -144,6 +136,26 @@ def command(
         lines = [trusted and rebuilt_by.brief(answers, trusted, options.verbose) or () for answers in results]
         _show(reports, limit, accepted, now, show_suppressed, lines)
     return status
+
+
+def _audited(
+    workspace: Workspace, opened: Auditor, images: Sequence[str], platform: str | None
+) -> Iterator[tuple[str | None, Subject, AuditedImage]]:
+    """Audit images. Of several, show the errors of those that cannot be read, and go on."""
+    from fpack.cli.images.subject import open_subject
+    from fpack.cli.ui.render import show_error
+    from fpack.store.errors import FpackError
+
+    for what in images or (None,):
+        try:
+            subject = open_subject(workspace, what, platform)
+            audited = opened.audit(workspace, subject)
+        except FpackError as error:
+            if len(images) < 2:
+                raise
+            show_error(error)
+        else:
+            yield what, subject, audited
 
 
 def _tell_unmatched(accepted: Sequence[AcceptedEntry], reports: Sequence[ImageReport]) -> None:

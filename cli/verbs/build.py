@@ -15,6 +15,7 @@ from fpack.cli.option_table import BUILD
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.containers import NamedOutput
+    from fpack.cli.workspace.target import Target
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
     from fpack.store.errors import FpackError
@@ -91,16 +92,9 @@ def command(
         paths = _realise(workspace, outputs)
         workspace.store.used(paths, workspace.project_name, target.text)
         disks = [workspace.store.disk(path) for path in paths]
-        for place, disk in zip(links, disks, strict=True):
-            if place is not None:
-                from fpack.store.gc import add_root
-
-                add_root(workspace.store, place, disk)
-        if not several and target.file is not None and os.stat(disks[0]).st_ctime >= start:
-            from fpack.cli.init.fix.loaded import tell_lacking
-
-            value = workspace.value(target)
-            tell_lacking(workspace, ".".join(target.path), target.file.read_text("utf-8", "replace"), value, disks[0])
+        _add_roots(workspace, links, disks)
+        if not several and os.stat(disks[0]).st_ctime >= start:
+            _tell_lacking(workspace, target, disks[0])
         workspace.finish()
         if not several:
             recorder.keep(str(paths[0]), [path.base for path in workspace.store.closure(paths)])
@@ -130,6 +124,24 @@ def _link(link: Path, entry: NamedOutput) -> Path | None:
         directory = link.absolute().parent
         raise UsageError(f"{link} cannot be made", why=f"there is no directory {directory}", hint="create it first")
     return link
+
+
+def _add_roots(workspace: Workspace, links: Sequence[Path | None], disks: Sequence[Path]) -> None:
+    """Make the links to outputs, which keep them from garbage collection."""
+    for link, disk in zip(links, disks, strict=True):
+        if link is not None:
+            from fpack.store.gc import add_root
+
+            add_root(workspace.store, link, disk)
+
+
+def _tell_lacking(workspace: Workspace, target: Target, disk: Path) -> None:
+    """Tell which libraries the files of a new output load and the package does not have."""
+    if target.file is not None:
+        from fpack.cli.init.fix.loaded import tell_lacking
+
+        text = target.file.read_text("utf-8", "replace")
+        tell_lacking(workspace, ".".join(target.path), text, workspace.value(target), disk)
 
 
 def _realise(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:

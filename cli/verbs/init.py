@@ -77,43 +77,21 @@ def command(
         raise FpackError("The project cannot be read", where=path_of(error), why=error.strerror or "") from None
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no kind {kind!r} of projects", hint=f"the kinds are {', '.join(KINDS)}")
-    with time_limit(path):
-        found, content, also, left_out = _rendered(path, project, kind, shared.options(rest))
     options = shared.options(rest)
+    with time_limit(path):
+        rendered = _rendered(path, project, kind, options)
+    found = rendered.guess
     if not only_print:
-        _write(target, content)
-        if left_out is not None:
-            _write(path / IGNORED, left_out)
+        _write(target, rendered.content)
+        if rendered.ignored is not None:
+            _write(path / IGNORED, rendered.ignored)
     if as_json:
         from fpack.cli.options import print_json
 
-        print_json(
-            {
-                "file": None if only_print else str(target),
-                "text": content,
-                "ignored": left_out,
-                "guessed": list(found.reasons),
-                "todo": list(found.todo),
-                "also": also,
-                "package": attribute_of(found),
-                "library": found.library,
-            }
-        )
+        print_json(_value(rendered, None if only_print else target))
         return 0
-    if only_print:
-        print(content, end="")
-    else:
-        print(f"wrote {short(target)}")
-        if left_out is not None:
-            print(f"wrote {short(path / IGNORED)}: ignored files are not part of the source")
-    for line in found.reasons:
-        file, colon, _ = line.partition(": ")
-        note(f"guessed from {line}" if colon and " " not in file else f"guessed: {line}")
-    for line in also:
-        note(f"not used: {line}")
-    for line in found.todo:
-        note(f"to do: {line}")
-    if fix and not only_print:
+    _tell(rendered, path, only_print)
+    if fix:
         from fpack.cli.init.fix.fixer import Fixer
         from fpack.cli.init.fix.outcome import tell
 
@@ -133,6 +111,43 @@ class _RenderedFile(NamedTuple):
     content: str
     also: list[str]
     ignored: str | None
+
+
+def _value(rendered: _RenderedFile, file: Path | None) -> dict[str, Any]:
+    """Return the object that `--json` prints. file: what was written, if it was."""
+    from fpack.cli.init.template import attribute_of
+
+    found = rendered.guess
+    return {
+        "file": str(file) if file is not None else None,
+        "text": rendered.content,
+        "ignored": rendered.ignored,
+        "guessed": list(found.reasons),
+        "todo": list(found.todo),
+        "also": rendered.also,
+        "package": attribute_of(found),
+        "library": found.library,
+    }
+
+
+def _tell(rendered: _RenderedFile, path: Path, only_print: bool) -> None:
+    """Print the file, or what was written, and notes on what was guessed."""
+    from fpack.cli.paths import PROJECT_FILE
+    from fpack.cli.ui.render import note, short
+
+    if only_print:
+        print(rendered.content, end="")
+    else:
+        print(f"wrote {short(path / PROJECT_FILE)}")
+        if rendered.ignored is not None:
+            print(f"wrote {short(path / IGNORED)}: ignored files are not part of the source")
+    for line in rendered.guess.reasons:
+        file, colon, _ = line.partition(": ")
+        note(f"guessed from {line}" if colon and " " not in file else f"guessed: {line}")
+    for line in rendered.also:
+        note(f"not used: {line}")
+    for line in rendered.guess.todo:
+        note(f"to do: {line}")
 
 
 def _rendered(path: Path, project: Project, kind: str | None, options: SharedOptions) -> _RenderedFile:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fpack.builders.verify.findings import Report
     from fpack.builders.verify.image_archive import ImageLocation
     from fpack.builders.verify.signatures import Trust
-    from fpack.builders.verify.verify import VerifiedImage
+    from fpack.builders.verify.verify import VerifiedImage, VerifyResult
     from fpack.cli.workspace.workspace import Workspace
 
 DIFFERS, UNCHECKED = 1, 6  # exit statuses
@@ -110,18 +110,13 @@ def command(
     import tempfile
 
     from fpack.builders.intake.repository_archive import RemoteImage
-    from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
     from fpack.cli.images.attestations import rebuilt as rebuilt_by
     from fpack.cli.images.manifests import all_beside
-    from fpack.cli.paths import cache_directory
     from fpack.cli.ui import verification
     from fpack.cli.workspace.workspace import Workspace
 
-    if sources and not rebuild:
-        raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
-    if rebuild and offline:
-        raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
+    _check_rebuild(rebuild, bool(sources), offline)
     trusted = rebuilt_by.of_options(rebuilt, bundle, policy, offline)
     trust = _trust(keys, threshold)
     options = shared.SharedOptions(verbose=verbose, **rest)
@@ -130,9 +125,7 @@ def command(
         path = file or _packed(image, options, Path(directory, "image.oci"))
         if isinstance(path, RemoteImage):
             path.archive().with_signatures()
-        known = workspace.has_store
-        remote = None if offline else _remote(workspace, Path(directory))
-        hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
+        hand = _evidence(workspace, None if offline else Path(directory))
         outcome = verify(path, manifests, all_beside(path), hand, trust, _progress)
         outcome = outcome._replace(given=outcome.given or file is None)
         proven = [
@@ -145,22 +138,44 @@ def command(
         refusal, unknown = rebuilt_by.shortfall(sum(reproduced, ()))
         if unknown:
             outcome.report.note(unknown, first=True)
-    allowed = allow_other or 0
-    others = outcome.others - sum(filter(None, proven))
     reasons = [refusal] if refusal else []
-    if (strict or allow_other is not None) and others != allowed:
-        reasons.append(f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else ""))
+    if strict or allow_other is not None:
+        reasons += _other_entries(outcome.others - sum(filter(None, proven)), allow_other or 0)
     status = DIFFERS if outcome.report.differs or reasons else UNCHECKED if outcome.report.notes else 0
     if as_json:
-        found = outcome.value()
-        for number, (value, count) in enumerate(zip(found["images"], proven, strict=True)):
-            value["scripts_rebuilt"] = count or 0
-            value["rebuilders"] = rebuilt_by.value(reproduced[number], trusted) if trusted is not None else None
-        shared.print_json({"image": image, **found, "success": status == 0, "rebuilt": None not in proven})
+        answers = [rebuilt_by.value(found, trusted) for found in reproduced] if trusted is not None else None
+        value = _value(outcome, proven, answers)
+        shared.print_json({"image": image, **value, "success": status == 0, "rebuilt": None not in proven})
     else:
         lines = [] if trusted is None else [rebuilt_by.brief(found, trusted, verbose) for found in reproduced]
         verification.show(image, outcome, "; ".join(reasons), proven, lines, verbose)
     return status
+
+
+def _check_rebuild(rebuild: bool, has_sources: bool, offline: bool) -> None:
+    """Raise UsageError for options that --rebuild excludes or needs."""
+    if has_sources and not rebuild:
+        raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
+    if rebuild and offline:
+        raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
+
+
+def _other_entries(found: int, allowed: int) -> list[str]:
+    """Return the reason for a failure if not exactly the allowed number of entries are from elsewhere."""
+    if found == allowed:
+        return []
+    return [f"{found} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")]
+
+
+def _value(
+    outcome: VerifyResult, proven: Sequence[int | None], answers: Sequence[dict[str, Any]] | None
+) -> dict[str, Any]:
+    """Return the result as plain data. proven: of each image, the rebuilt entries. answers: of the rebuilders."""
+    found = outcome.value()
+    for number, (value, count) in enumerate(zip(found["images"], proven, strict=True)):
+        value["scripts_rebuilt"] = count or 0
+        value["rebuilders"] = answers[number] if answers is not None else None
+    return found
 
 
 def _trust(names: Sequence[str], threshold: int | None) -> Trust:
@@ -197,6 +212,16 @@ def _packed(text: str, options: SharedOptions, out: Path) -> Path:
         (made,) = packing.make([text], [None], options, manifests.SOURCES, stack)
         formats.FORMATS["oci-dir"].write(made, out, None)
     return out
+
+
+def _evidence(workspace: Workspace, directory: Path | None) -> LocalEvidence:
+    """Return the files with which an image is compared: those here, and fetched ones. directory: for those, if any."""
+    from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.cli.paths import cache_directory
+
+    known = workspace.has_store
+    remote = None if directory is None else _remote(workspace, directory)
+    return LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
 
 
 def _remote(workspace: Workspace, directory: Path) -> Remote:
