@@ -380,11 +380,9 @@ class Store:
                 known = {other: hash_ for other, hash_ in wanted.items() if hash_ in there}  # hashes of valid paths
                 rows = []
                 for entry, tree, references, path in made:
-                    if not known.keys() >= set(references):
-                        raise StoreError(f"{path} references a path that is not in the store")
-                    hashes = sorted([known[reference] for reference in references])
+                    hashes = _hashes(path, references, known)
                     known[path] = own[path]
-                    rows.append((own[path], path.name, tree, entry.writer.size, now, b"".join(hashes)))
+                    rows.append((own[path], path.name, tree, entry.writer.size, now, hashes))
                 self.database.insert_paths(db, rows, durable=not deferred)
                 for entry, _, _, path in made:
                     if entry.output is not None:
@@ -435,6 +433,13 @@ class Store:
     def discard(self, path: str | Path) -> Path:
         """Move a file or directory of the store to the trash. Return its new path."""
         return discard(self.root, path)
+
+
+def _hashes(path: StorePath, references: Sequence[StorePath], known: Mapping[StorePath, bytes]) -> bytes:
+    """Return the hashes of references for a row of the database. known: those of valid paths."""
+    if not known.keys() >= set(references):
+        raise StoreError(f"{path} references a path that is not in the store")
+    return b"".join(sorted([known[reference] for reference in references]))
 
 
 def _text(path: str) -> str:

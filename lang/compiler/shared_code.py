@@ -134,22 +134,7 @@ def _describe(node: Node, words: list[object], constants: list[object]) -> bool:
             constants.append(node.key)
         return _describe(node.base, words, constants)
     if kind == "rec":
-        for entry in node.entries:
-            if entry.kind == "set" and not entry.nested:
-                words.append((entry.name, entry.quoted))
-                inner = entry.value
-            elif entry.kind == "inherit":
-                words.append((entry.name,))
-                continue
-            elif entry.kind == "spread":
-                words.append("...")
-                inner = entry.inner
-            else:
-                return False
-            if not _describe(inner, words, constants):
-                return False
-        words.append("}")
-        return True
+        return _describe_record(node, words, constants)
     if kind == "interp":
         words.append(tuple(part.__class__ is str for part in node.parts))
         constants += [part for part in node.parts if part.__class__ is str]
@@ -172,6 +157,26 @@ def _describe(node: Node, words: list[object], constants: list[object]) -> bool:
     else:
         return False
     return all(_describe(part, words, constants) for part in parts)
+
+
+def _describe_record(node: Node, words: list[object], constants: list[object]) -> bool:
+    """Add the entries of a record; return False if one cannot share code."""
+    for entry in node.entries:
+        if entry.kind == "set" and not entry.nested:
+            words.append((entry.name, entry.quoted))
+            inner = entry.value
+        elif entry.kind == "inherit":
+            words.append((entry.name,))
+            continue
+        elif entry.kind == "spread":
+            words.append("...")
+            inner = entry.inner
+        else:
+            return False
+        if not _describe(inner, words, constants):
+            return False
+    words.append("}")
+    return True
 
 
 def with_holes(value: ShapedValue) -> Node:

@@ -192,17 +192,11 @@ def structure(made: list[Piece], facts: TreeFacts) -> None:
     """
     stack: list[list[Any]] = [["file", -1, ""]]  # kind, index of the first piece, phase
     fresh = True  # the next piece begins an item
-
-    def drop_to(*kinds: str) -> list[Any]:
-        while stack[-1][0] not in kinds:
-            stack.pop()
-        return stack[-1]
-
     for i, piece in enumerate(made):
         kind = piece.kind
         piece.role, piece.partner, piece.item, piece.equals = "", -1, False, -1
         if kind in CLOSERS:
-            opener = drop_to("bracket")[1]
+            opener = _drop_to(stack, "bracket")[1]
             stack.pop()
             piece.role, piece.partner, made[opener].partner = "close", opener, i
             piece.inside, fresh = _container(stack), False
@@ -221,7 +215,7 @@ def structure(made: list[Piece], facts: TreeFacts) -> None:
             else:
                 piece.role, fresh = "separator", True
         elif kind == "in":
-            frame = drop_to("let", "for", "assert")
+            frame = _drop_to(stack, "let", "for", "assert")
             stack.pop()
             piece.inside, piece.partner, fresh = _container(stack), frame[1], False
             piece.role = "" if frame[0] == "for" else "in"
@@ -233,12 +227,12 @@ def structure(made: list[Piece], facts: TreeFacts) -> None:
             piece.partner, piece.inside = stack[-1][1], _container(stack)
         elif kind in ("for", "if") and piece.start in facts.clauses:
             piece.role, fresh = "clause", False
-            piece.inside = piece.partner = drop_to("bracket")[1]
+            piece.inside = piece.partner = _drop_to(stack, "bracket")[1]
             if kind == "for":
                 stack.append(["for", i, ""])
         else:
             if piece.separated:
-                drop_to("file", "bracket", "let")
+                _drop_to(stack, "file", "bracket", "let")
                 fresh = True
             piece.inside, piece.item, fresh = _container(stack), fresh, False
             if kind in OPENERS:
@@ -251,6 +245,13 @@ def structure(made: list[Piece], facts: TreeFacts) -> None:
                 start = _item_start(made, i)
                 if start >= 0 and made[start].equals < 0:
                     made[start].equals, piece.role = i, "equals"
+
+
+def _drop_to(stack: list[list[Any]], *kinds: str) -> list[Any]:
+    """Drop the frames above the last one of some kinds, and return that one."""
+    while stack[-1][0] not in kinds:
+        stack.pop()
+    return stack[-1]
 
 
 def _container(stack: list[list[Any]]) -> int:
