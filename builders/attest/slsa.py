@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fpack.builders.manifest import format as form
+from fpack.builders.manifest.encoding import head_value
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.model import Component
@@ -158,7 +159,7 @@ def _dependencies(reader: ManifestReader) -> Iterator[dict[str, Any]]:
 
 
 def _lock(head: Head) -> Iterator[dict[str, Any]]:
-    lock = form.head_value(head)["lock"]
+    lock = head_value(head)["lock"]
     if not head.lock.release:
         return
     yield {"uri": "urn:fpack:lock", "name": "lock", "digest": _sha256(canonical.encode(lock))}

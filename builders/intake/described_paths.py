@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fpack.builders.kinds.layer import BLOB, ENTRIES, ENTRIES_JSON, INFO
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import encode_entry
+from fpack.builders.manifest.encoding import encode_entry
 from fpack.builders.payload import meta
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError

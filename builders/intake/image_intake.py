@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Head, ManifestEntry, ManifestLayer, encode_entry
+from fpack.builders.manifest.encoding import encode_entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Head, ManifestEntry, ManifestLayer
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import Cancelled

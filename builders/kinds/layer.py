@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import encode_entry
+from fpack.builders.manifest.encoding import encode_entry
 from fpack.builders.manifest.layer_entries import Contents, compare_tree, contents, count, describe
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.streams import codecs

@@ -18,6 +18,7 @@ from fpack.builders import arguments
 from fpack.builders.manifest import base_manifest, json_form, referrer, source_trees, travelling_sources
 from fpack.builders.manifest import format as form
 from fpack.builders.manifest.collect import CollectedManifest, collect
+from fpack.builders.manifest.encoding import encode_head
 from fpack.builders.manifest.format import MAX_SIZE
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.manifest.travelling_sources import TravellingSources
@@ -98,7 +99,7 @@ class ManifestBuilder(BaseBuilder):
         used = sorted(collected.derivations.items())
         writer = task.writer()
         rows = itertools.chain.from_iterable(layer.chunks(ENTRIES) for layer in layers)
-        writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head)], (drv.encode() for _, drv in used), rows))
+        writer.file(CANONICAL_FILE, itertools.chain([encode_head(head)], (drv.encode() for _, drv in used), rows))
         below = head.base.layers if head.base is not None else 0
         lines = itertools.chain(
             map(_base_lines, layers[:below], head.layers), (layer.chunks(ENTRIES_JSON) for layer in layers[below:])

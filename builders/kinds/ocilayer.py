@@ -17,7 +17,8 @@ from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
 from fpack.builders.manifest import base_packages
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry, encode_entry
+from fpack.builders.manifest.encoding import encode_entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.streams import tar_reader

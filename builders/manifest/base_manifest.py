@@ -13,6 +13,7 @@ from itertools import chain, groupby
 from fpack.store import canonical
 
 from .base_packages import DEB, BasePackage, BasePackages
+from .encoding import head_value
 from .format import (
     CONFIGURED,
     DIRECTORY,
@@ -26,7 +27,6 @@ from .format import (
     ManifestLayer,
     PathMeta,
     PathOrigin,
-    head_value,
 )
 from .head import MAX_DEPTH, all_paths
 from .reader import MAX_RECORD, ManifestReader

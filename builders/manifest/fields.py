@@ -10,7 +10,8 @@ from fpack.store.canonical import Value
 from fpack.store.errors import InvalidName, one_line
 from fpack.store.path import parse
 
-from .format import BYTES, Blob, ManifestError, name_value
+from .encoding import name_value
+from .format import BYTES, Blob, ManifestError
 
 MAX_NUMBER = 1 << 53  # JSON readers lose digits of larger ones
 MAX_DATE = 253402300799  # the last second of the year 9999

@@ -14,6 +14,7 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, malformation
 
+from .encoding import encode_entry, encode_head, entry_row, head_value, name_value
 from .format import (
     BYTES,
     CONFIGURED,
@@ -26,11 +27,6 @@ from .format import (
     ManifestError,
     ManifestLayer,
     Origin,
-    encode_entry,
-    encode_head,
-    entry_row,
-    head_value,
-    name_value,
 )
 from .head import parse_head
 from .reader import ManifestReader, parse_entry

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from blake3 import blake3
-from fpack.builders.manifest.format import DIRECTORY, SYMLINK, ManifestEntry, encode_entry
+from fpack.builders.manifest.encoding import encode_entry
+from fpack.builders.manifest.format import DIRECTORY, SYMLINK, ManifestEntry
 
 from .findings import OVERLAP, Report, show
 

@@ -10,7 +10,7 @@ import pytest
 from fpack.builders.attest import slsa, statement
 from fpack.builders.attest.slsa import BuildContext, Commit
 from fpack.builders.attest.statement import Statement
-from fpack.builders.manifest.format import encode_head
+from fpack.builders.manifest.encoding import encode_head
 from fpack.builders.verify import manifest_loading
 from support.images.greeter import Greeter
 

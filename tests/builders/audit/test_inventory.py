@@ -9,6 +9,7 @@ import pytest
 from fpack.builders.audit.audit import AuditResult
 from fpack.builders.audit.inventory import Inventory, inventory, sources
 from fpack.builders.audit.model import BinaryPackage
+from fpack.builders.manifest.encoding import encode_entry, encode_head
 from fpack.builders.manifest.format import (
     Blob,
     Head,
@@ -20,8 +21,6 @@ from fpack.builders.manifest.format import (
     ManifestLayer,
     Origin,
     PathOrigin,
-    encode_entry,
-    encode_head,
 )
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.lock_files import LockedPart

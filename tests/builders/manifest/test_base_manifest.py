@@ -9,6 +9,7 @@ import pytest
 from fpack.builders.audit.inventory import inventory
 from fpack.builders.manifest import base_manifest
 from fpack.builders.manifest.base_packages import BasePackage, BasePackages
+from fpack.builders.manifest.encoding import encode_entry, encode_head, head_value
 from fpack.builders.manifest.format import (
     BaseManifest,
     BaseRecord,
@@ -21,9 +22,6 @@ from fpack.builders.manifest.format import (
     ManifestImage,
     ManifestLayer,
     PathOrigin,
-    encode_entry,
-    encode_head,
-    head_value,
 )
 from fpack.builders.manifest.head import MAX_DEPTH, parse_head
 from fpack.builders.manifest.reader import ManifestReader

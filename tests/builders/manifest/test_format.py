@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest import json_form
+from fpack.builders.manifest.encoding import encode_entry, encode_head
 from fpack.builders.manifest.format import (
     DIRECTORY,
     FILE,
@@ -32,8 +33,6 @@ from fpack.builders.manifest.format import (
     PackageReason,
     PathMeta,
     PathOrigin,
-    encode_entry,
-    encode_head,
 )
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import manifest_loading

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from fpack.builders.manifest.encoding import encode_entry, encode_head
 from fpack.builders.manifest.format import (
     Blob,
     Head,
@@ -19,8 +20,6 @@ from fpack.builders.manifest.format import (
     ManifestLayer,
     Origin,
     PathOrigin,
-    encode_entry,
-    encode_head,
 )
 from fpack.builders.sbom import documents
 from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, OsRelease, PackageFacts

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.manifest.format import Head, ManifestEntry, encode_entry, encode_head
+from fpack.builders.manifest.encoding import encode_entry, encode_head
+from fpack.builders.manifest.format import Head, ManifestEntry
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import ImageDifference, Report

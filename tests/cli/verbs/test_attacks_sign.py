@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 from fpack.builders.attest import cosign
-from fpack.builders.manifest.format import encode_head
+from fpack.builders.manifest.encoding import encode_head
 from fpack.builders.manifest.reader import ManifestReader
 from support.images.greeter import Greeter
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import Origin, encode_entry, encode_head
+from fpack.builders.manifest.encoding import encode_entry, encode_head
+from fpack.builders.manifest.format import Origin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.cli.images.inspect import NotInside

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.manifest.format import Blob, Origin, encode_entry, encode_head
+from fpack.builders.manifest.encoding import encode_entry, encode_head
+from fpack.builders.manifest.format import Blob, Origin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report

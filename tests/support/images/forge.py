@@ -13,17 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
-from fpack.builders.manifest.format import (
-    DIRECTORY,
-    FILE,
-    SYMLINK,
-    Blob,
-    Claims,
-    Head,
-    ManifestEntry,
-    encode_entry,
-    encode_head,
-)
+from fpack.builders.manifest.encoding import encode_entry, encode_head
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Blob, Claims, Head, ManifestEntry
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
