@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.exec import cross, linker
+from fpack.builders.exec import cross, linker, mentions
 from fpack.builders.exec.gem_extensions import extension_errors
 from fpack.builders.exec.hints import advice, advice_for_tests
 from fpack.builders.exec.links import linked
@@ -31,7 +31,6 @@ from fpack.builders.scheduler.build_log import OutputLines
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import build_path, output_name
-from fpack.store.errors import InvalidName
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
@@ -122,7 +121,7 @@ class ExecBuilder(BaseBuilder):
         """Run the phases and copy their outputs to the store."""
         args = arguments.read(ExecArgs, task.args)
         env = args.env or {}
-        inputs = store_paths.seen(task, _mentioned([env, args.phases]))
+        inputs = store_paths.seen(task, mentions.find([env, args.phases]))
         paths = {output: build_path(task.name, output) for output in task.outputs}
         limits = limits_of(args.limits)
         view = task.view(args.root)
@@ -189,7 +188,7 @@ class ExecBuilder(BaseBuilder):
         known = {path.hash.encode(): path for path in inputs}
         out = os.open(work.directory / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _check_strays(out, inputs, paths)
+            mentions.check_strays(out, inputs, paths)
             reader = OutputReader(out, set(known), by_hash, spec.limits.size, task.check)
             scanned = {}
             for output, path in paths.items():
@@ -216,10 +215,10 @@ class ExecBuilder(BaseBuilder):
                 payloads = [cross.of_target(task, found, args.target) for found in payloads]
             linked_payloads = dict(zip(paths, payloads, strict=True))
             written: dict[str, tuple[StorePath, Built]] = {}
-            for output in _order(scanned, by_hash):
+            for output in mentions.order(scanned, by_hash):
                 others = {p.hash.encode(): written[o][0] for o, p in paths.items() if o in written}
                 references = {known[h] for h in scanned[output].found & known.keys()}
-                _check_references(args, output, references)
+                mentions.check_references(output, references, args.allowed, args.disallowed or ())
                 references |= linked_payloads[output]
                 references |= {others[h] for h in scanned[output].found & others.keys()}
                 written[output] = self._write(task, reader, output, paths[output], scanned[output], others, references)
@@ -344,73 +343,6 @@ def _is_full(path: Path) -> bool:
     """Return whether a disk is out of space or inodes. The files of the failed build still occupy theirs."""
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize < _FULL or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
-
-
-def _mentioned(value: Value) -> list[StorePath]:
-    """Return every store path in the strings of a value, sorted."""
-    found: set[StorePath] = set()
-    todo = [value]
-    while todo:
-        now = todo.pop()
-        if isinstance(now, str):
-            found.update(StorePath(*reference) for reference in store_path.find_references(now))
-        elif isinstance(now, dict):
-            todo += [*now.keys(), *now.values()]
-        elif isinstance(now, (list, tuple)):
-            todo += now
-    return sorted(found)
-
-
-def _order(scanned: Mapping[str, ScannedOutput], by_hash: Mapping[bytes, str]) -> list[str]:
-    """Sort the outputs so that each follows those it mentions. Raise BuildError if they mention each other."""
-    needs = {o: {by_hash[h] for h in scan.found & by_hash.keys()} - {o} for o, scan in scanned.items()}
-    done: list[str] = []
-    while len(done) < len(needs):
-        ready = [output for output in needs if output not in done and needs[output] <= set(done)]
-        if not ready:
-            left = sorted(set(needs) - set(done))
-            raise BuildError(
-                f"The outputs {', '.join(left)} mention each other",
-                why="the path of an output depends on the paths it mentions, so each would have to be known first",
-                hint="move the files that both need into one of them",
-            )
-        done += ready
-    return done
-
-
-def _check_references(args: ExecArgs, output: str, references: set[StorePath]) -> None:
-    """Raise BuildError if an output mentions a store path that it must not."""
-    wrong = references & _paths(args.disallowed or ())
-    if args.allowed is not None:
-        wrong |= references - _paths(args.allowed)
-    if wrong:
-        names = ", ".join(str(path) for path in sorted(wrong))
-        raise BuildError(
-            f"The output {output} mentions a store path that it must not",
-            why=names,
-            hint="grep the output for the path; `allowed` and `disallowed` of the package define what it may mention",
-        )
-
-
-def _paths(values: Sequence[str]) -> set[StorePath]:
-    return {store_path.parse(value.rstrip("/")) for value in values}
-
-
-def _check_strays(out: int, inputs: Sequence[StorePath], paths: Mapping[str, StorePath]) -> None:
-    """Raise BuildError if a build wrote something to the store other than its outputs."""
-    expected = {path.base for path in (*inputs, *paths.values())}
-    stray = sorted(set(os.listdir(out)) - expected)
-    if stray:
-        shown = stray[0]
-        try:
-            shown = store_path.parse(shown).name
-        except InvalidName:
-            pass
-        raise BuildError(
-            f"The build wrote {shown} to the store, which is not one of its outputs",
-            why=f"{STORE}/{stray[0]}",
-            hint="write to $out, or list the output in `outputs`",
-        )
 
 
 def kept_shell(kept: FailedBuild) -> int:
