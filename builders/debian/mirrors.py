@@ -166,11 +166,11 @@ def find_mirrors(
     return Mirrors(bases, snapshots={} if only else {**DEFAULT_SNAPSHOTS, **apt_snapshots(apt)}, now=now)
 
 
-def kept_addresses(option: str | None = None, *, environ: Mapping[str, str] = os.environ) -> list[str]:
+def kept_addresses(option: str | None) -> list[str]:
     """Return the addresses of the places that keep files: of the option or FPACK_MIRROR, then of the settings."""
-    words = (environ.get("FPACK_MIRROR", "") if option is None else option).split()
+    words = (os.environ.get("FPACK_MIRROR", "") if option is None else option).split()
     named = [word.removeprefix(KEPT) for word in words if word.startswith(KEPT)]
-    return list(dict.fromkeys([*named, *KEPT_MIRRORS.find(environ=environ)]))
+    return list(dict.fromkeys([*named, *KEPT_MIRRORS.find()]))
 
 
 def parse_base(word: str) -> list[MirrorUrl]:

@@ -6,6 +6,8 @@ import re
 
 from .messages import MAX_TEXT
 
+MAX_NAMES = 5
+
 _TESTS = (
     re.compile(r"^FAIL(?:ED)?:? ([\w./:+\[\]-]+)", re.MULTILINE),  # automake, pytest's short summary
     re.compile(
@@ -26,8 +28,8 @@ _TESTS = (
 )
 
 
-def failed_tests(text: str, limit: int = 5) -> list[str]:
-    """Return the names of the tests that a log says have failed, at most `limit`."""
+def failed_tests(text: str) -> list[str]:
+    """Return the names of the tests that a log says have failed, at most MAX_NAMES."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
     names = [found.strip() for pattern in _TESTS for found in pattern.findall(text)]
-    return list(dict.fromkeys(name for name in names if name))[:limit]
+    return list(dict.fromkeys(name for name in names if name))[:MAX_NAMES]

@@ -22,11 +22,10 @@ class BadMirror(FpackError):
     exit_code = 2
 
 
-def normal_address(text: str, directory: Path | None = None) -> str:
-    """Return an address in full. A path, such as ./mirror, is relative to `directory`, by default the working one."""
+def normal_address(text: str) -> str:
+    """Return an address in full. A path, such as ./mirror, is relative to the working directory."""
     if text.startswith(("./", "../", "/", "~/")):
-        path = os.path.join(directory or os.getcwd(), os.path.expanduser(text))
-        return Path(os.path.normpath(path)).as_uri()
+        return Path(os.path.abspath(os.path.expanduser(text))).as_uri()
     if "://" in text or is_reference(text):
         return text
     raise BadMirror(f"{text[:200]!r} is not the address of a mirror", hint=f"write {FORMS}")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fpack.builders.distribution.layout_index import json_object
@@ -253,6 +253,6 @@ def parse(data: bytes, where: str, limit: int) -> dict[str, Any]:
     return json_object(data, where)
 
 
-def aliases_of(sha512: str = "", others: Sequence[str] = ()) -> tuple[str, ...]:
+def aliases_of(sha512: str) -> tuple[str, ...]:
     """Return the aliases of a file. sha512: hexadecimal, "" if it is not known."""
-    return (*((f"sha512:{sha512}",) if sha512 else ()), *others)
+    return (f"sha512:{sha512}",) if sha512 else ()

@@ -66,7 +66,6 @@ def at_once(step: Callable[[], None]) -> None:
 def replacing_at(
     directory: int,
     name: str,
-    mode: int = 0o666,
     *,
     durable: bool = False,
     collect: bool = True,
@@ -82,7 +81,7 @@ def replacing_at(
     """
     if collect:
         _collect(directory, name)
-    temporary, fd = _create(directory, name, mode)
+    temporary, fd = _create(directory, name)
 
     def rename() -> None:
         with _deleting(directory, temporary, fd):
@@ -110,11 +109,11 @@ def _deleting(directory: int, temporary: str, fd: int) -> Iterator[None]:
         raise
 
 
-def _create(directory: int, name: str, mode: int) -> tuple[str, int]:
+def _create(directory: int, name: str) -> tuple[str, int]:
     """Create a new file beside `name`. Its lock tells other processes that its writer lives."""
     while True:
         temporary = f".{name[:_LONGEST]}.{os.urandom(6).hex()}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=directory)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=directory)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
