@@ -83,25 +83,34 @@ def project(tmp_path: Path, server: Server) -> Path:
     return place
 
 
-def test_scripts_run_where_they_are_asked_for(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server, project: Path
-) -> None:
+@pytest.fixture
+def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server) -> World:
     (tmp_path / "world").mkdir()
     world = World(tmp_path / "world", store=shared_store(tmp_path_factory))
-    env = {"NPM_CONFIG_REGISTRY": server.url}
+    world.fpack.env["NPM_CONFIG_REGISTRY"] = server.url
+    return world
+
+
+# Two tests, since each has a limit of time: the first to run makes a root of all packages of npm.
+def test_scripts_do_not_run_unless_the_project_says_so(world: World, project: Path) -> None:
     told = json.loads(world.fpack("init", "--json", cwd=project).stdout)
     assert "addon, made have installation scripts, which are not run" in " ".join(told["guessed"])
-    error = world.fpack("run", "says", "--", "says", cwd=project, env=env, timeout=900, status=None)
+    error = world.fpack("run", "says", "--", "says", cwd=project, status=None)
     assert error.returncode == 1 and "Cannot find module" in error.stderr
     log = world.fpack("log", "says", cwd=project).stdout
     assert "the scripts of addon, made do not run: scripts = true runs them" in log
     file = project / "fpack.fp"
     file.write_text(f"{file.read_text()}together = says.with {{ apart = false }}\n")
-    built = [world.fpack("build", name, "--json", cwd=project, env=env).stdout for name in ("says", "together")]
+    built = [world.fpack("build", name, "--json", cwd=project).stdout for name in ("says", "together")]
     assert json.loads(built[0])["path"] == json.loads(built[1])["path"]
+
+
+def test_scripts_run_where_they_are_asked_for(world: World, project: Path) -> None:
+    world.fpack("init", cwd=project)
+    file = project / "fpack.fp"
     file.write_text(file.read_text().replace("  lock ", "  scripts = true\n  lock "))
-    done = world.fpack("run", "says", "--", "says", cwd=project, env=env, timeout=900)
+    done = world.fpack("run", "says", "--", "says", cwd=project)
     assert done.stdout == "compiled and made\n"
-    path = json.loads(world.fpack("build", "says", "--json", cwd=project, env=env).stdout)["disk"]
+    path = json.loads(world.fpack("build", "says", "--json", cwd=project).stdout)["disk"]
     left = [each for each in Path(path).rglob("*") if each.suffix in (".o", ".d", ".mk") or each.name == "config.gypi"]
     assert left == []
