@@ -135,7 +135,7 @@ def _checked(top: Path, given: dict[str, Value]) -> tuple[Patterns, Patterns, bo
         try:
             check_name(name)
         except FpackError as error:
-            why = " ".join(part for part in (error.what, error.why) if part)
+            why = ": ".join(part for part in (error.what, error.why) if part)
             raise Fault(f"cannot give the name {quote(name)}", why=why, hint="use store-name(TEXT)") from None
     return keep, drop, ignored is True, name
 
