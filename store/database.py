@@ -272,9 +272,12 @@ class Database(JournaledConnection):
     def insert_derivations(self, db: sqlite3.Connection, bodies: Mapping[bytes, bytes]) -> None:
         """Write the derivations that the database lacks, within a transaction."""
         (before,) = db.execute("SELECT max(id) FROM derivations").fetchone()
-        db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
-        new = db.execute("SELECT body FROM derivations WHERE id > ? ORDER BY id", [before or 0])
-        self._rows_to_log += [("derivation", body) for (body,) in new]
+        query = "INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)"
+        if db.executemany(query, bodies.items()).rowcount == len(bodies):
+            self._rows_to_log += [("derivation", body) for body in bodies.values()]
+        else:
+            new = db.execute("SELECT digest FROM derivations WHERE id > ? ORDER BY id", [before or 0])
+            self._rows_to_log += [("derivation", bodies[digest]) for (digest,) in new]
 
     def last_derivation(self) -> int:
         """Return the highest id of a derivation, or 0 if there are none. Later derivations have higher ids."""

@@ -35,6 +35,7 @@ class JournaledConnection:
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # the database has an older format and cannot be upgraded, because it cannot be written
         self._has_old_outputs = False  # other builders recorded the outputs, and the rows cannot be deleted
+        self._is_new = False  # this connection made the tables, and no row has been logged since
         self._is_unsynced = False  # a loss of power may undo commits that made paths valid
         try:
             self._check_presence()
@@ -91,7 +92,8 @@ class JournaledConnection:
         try:
             # Durable: a database without tables beside trees is a lost one.
             with self.transaction(durable=True) as db:
-                if schema.upgrade(db) == 0 and self._has_content():
+                self._is_new = schema.upgrade(db) == 0
+                if self._is_new and self._has_content():
                     raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
         except StoreReadOnly:
             # The tables of older formats can be read without an upgrade.
@@ -238,8 +240,13 @@ class JournaledConnection:
         """Append the rows of the transaction to the journal. durable: sync the journal."""
         # The journal is written before the commit: an extra row does no harm, but a missing row would lose a path.
         try:
-            if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):
-                journal.rewrite(self.journal, self._db)
+            if self._rows_to_log:
+                if not journal.append(self.journal, self._rows_to_log):
+                    if self._is_new:
+                        journal.create(self.journal, self._rows_to_log, self._db)
+                    else:
+                        journal.rewrite(self.journal, self._db)
+                self._is_new = False
             if durable:
                 self._sync_journal()
         except OSError as error:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from blake3 import blake3
@@ -35,7 +36,7 @@ MAGIC = b"\xf7fpj"
 _LENGTH, _CHECKSUM = 4, 16
 _HEAD = len(MAGIC) + _LENGTH + _CHECKSUM
 MAX_RECORD = 1 << 28
-_BATCH = 1 << 20  # bytes of a record when the whole journal is written
+_BATCH = 1 << 16  # bytes of a record, about
 # For each kind, the query that selects the columns of its rows.
 SELECT = {
     "path": "SELECT hash, name, tree, size, registered, refs FROM paths ORDER BY id",
@@ -56,27 +57,37 @@ def record(rows: Sequence[Row]) -> bytes:
 
 
 def append(path: Path, rows: Sequence[Row]) -> bool:
-    """Append rows to the journal in one write. Return False if there is no journal."""
+    """Append rows to the journal, each record in one write. Return False if there is no journal."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        data = memoryview(record(rows))
-        while data:
-            data = data[os.write(fd, data) :]
+        for piece in _records(rows):
+            data = memoryview(piece)
+            while data:
+                data = data[os.write(fd, data) :]
     finally:
         os.close(fd)
     return True
 
 
+def create(path: Path, rows: Sequence[Row], db: sqlite3.Connection) -> None:
+    """Write the journal of a database that has no other rows than these, within a transaction."""
+    _replace(path, chain([_settled(db)], _records(rows)))
+
+
 def rewrite(path: Path, db: sqlite3.Connection) -> None:
     """Replace the journal by a journal of the database's present rows, within a transaction."""
+    _replace(path, _all_records(db))
+
+
+def _replace(path: Path, records: Iterable[bytes]) -> None:
     temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
     try:
         with open(temporary, "xb") as file:
             os.fchmod(file.fileno(), 0o600)
-            for piece in _records(db):
+            for piece in records:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
@@ -87,21 +98,30 @@ def rewrite(path: Path, db: sqlite3.Connection) -> None:
         raise
 
 
-def _records(db: sqlite3.Connection) -> Iterator[bytes]:
+def _all_records(db: sqlite3.Connection) -> Iterator[bytes]:
     """Yield the framed records of a journal that holds exactly the database's rows."""
-    (generation,) = db.execute("PRAGMA application_id").fetchone()
-    yield record([["settle", generation]])
+    yield _settled(db)
     for kind, query in SELECT.items():
-        batch: list[bytes] = []
-        size = 0
-        for row in db.execute(query):
-            batch.append(canonical.encode_ordered([kind, *row]))
-            size += len(batch[-1])
-            if size > _BATCH:
-                yield _framed(_array(batch))
-                batch, size = [], 0
-        if batch:
+        yield from _records((kind, *row) for row in db.execute(query))
+
+
+def _settled(db: sqlite3.Connection) -> bytes:
+    (generation,) = db.execute("PRAGMA application_id").fetchone()
+    return record([["settle", generation]])
+
+
+def _records(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield the framed records of rows. The records are small, because new memory takes longer than their headers."""
+    batch: list[bytes] = []
+    size = 0
+    for row in rows:
+        batch.append(canonical.encode_ordered(row))
+        size += len(batch[-1])
+        if size > _BATCH:
             yield _framed(_array(batch))
+            batch, size = [], 0
+    if batch:
+        yield _framed(_array(batch))
 
 
 def _framed(payload: bytes) -> bytes:
