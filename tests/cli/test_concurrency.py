@@ -21,6 +21,7 @@ from support.faults.injection import fast_directory
 from support.faults.scenarios import open_all
 from support.processes.program import Fpack, world
 from support.servers.httpserver import Server
+from support.time_limits import WAIT
 
 STORM = Path(__file__).parents[1] / "support/processes/storm.py"
 PROCESSES = 16
@@ -174,12 +175,12 @@ def test_a_stopped_process_holds_up_nobody_else(shared: Shared, slow: Server, al
         wait_for_partial(shared, stopped)
         stopped.send_signal(signal.SIGSTOP)
         # These need nothing that the stopped process builds.
-        fpack("build", "all", cwd=home, timeout=60)
-        fpack("build", "t1", "--no-link", cwd=home, timeout=60)
-        fpack("gc", timeout=60)
-        fpack("doctor", "--store", timeout=60)
-        fpack.pack("debian.trixie.dash", timeout=60)
-        fpack.pack("debian.trixie.grep", timeout=60)
+        fpack("build", "all", cwd=home, timeout=WAIT)
+        fpack("build", "t1", "--no-link", cwd=home, timeout=WAIT)
+        fpack("gc", timeout=WAIT)
+        fpack("doctor", "--store", timeout=WAIT)
+        fpack.pack("debian.trixie.dash", timeout=WAIT)
+        fpack.pack("debian.trixie.grep", timeout=WAIT)
         # This needs the same download.
         waiting = begin_to_wait(shared)
         all_sent.set()

@@ -15,6 +15,7 @@ from support.faults.injection import ALL, CHANGES, FaultOutcome
 from support.faults.run import FaultRun
 from support.faults.scenarios import run as run
 from support.processes.program import Fpack, world
+from support.time_limits import WAIT
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 9  # failing calls of each command in the quick form
@@ -124,9 +125,9 @@ def test_a_disk_without_inodes(kind: str, tmp_path: Path) -> None:
         pytest.skip(str(error))
     with disk:
         fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
-        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
+        message = fpack.fails("pack", "debian.trixie.hello", timeout=WAIT)
         assert "inodes" in message and message.count("error:") == 1
-        fpack("gc", timeout=60)
+        fpack("gc", timeout=WAIT)
         assert list((fpack.home / "store" / "tmp").iterdir()) == []
         if kind == "tmpfs":
             disk.change("nr_inodes=60000")
@@ -141,7 +142,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     with disk:
         fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
         (disk.at / "ballast").write_bytes(bytes(1 << 20))
-        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
+        message = fpack.fails("pack", "debian.trixie.hello", timeout=WAIT)
         assert "The disk is full" in message and message.count("error:") == 1
         (disk.at / "ballast").unlink()
         disk.change("size=64m")
@@ -155,7 +156,7 @@ def test_a_limit_of_open_files(tmp_path: Path) -> None:
     messages = []
     for limit in (11, 14, 18, 22):
         command = ("sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh")
-        done = Fpack(tmp_path / str(limit), archive, command)("pack", "debian.trixie.hello", status=None, timeout=60)
+        done = Fpack(tmp_path / str(limit), archive, command)("pack", "debian.trixie.hello", status=None, timeout=WAIT)
         if done.returncode:
             assert done.returncode not in (70, 99) and "open files" in done.stderr, done.stderr
             assert done.stderr.count("error:") == 1
@@ -177,7 +178,7 @@ def test_a_file_where_a_directory_must_be(path: str, tmp_path: Path) -> None:
     shutil.rmtree(fpack.home / path, ignore_errors=True)  # what the home begins with
     (fpack.home / path).parent.mkdir(parents=True, exist_ok=True)
     (fpack.home / path).write_text("")
-    message = fpack.fails("lock", "debian.trixie.hello", timeout=60)
+    message = fpack.fails("lock", "debian.trixie.hello", timeout=WAIT)
     assert str(fpack.home / path) in message and message.count("error:") == 1
     (fpack.home / path).unlink()
     assert fpack.pack("debian.trixie.hello")["digest"]

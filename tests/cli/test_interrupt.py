@@ -19,6 +19,7 @@ from support.archives.archive import Archive
 from support.fixtures import archive as archive
 from support.processes.program import Fpack
 from support.servers.httpserver import Server
+from support.time_limits import WAIT
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_an_interrupt_ends_a_command_that_waits_for_bytes_and_the_download_is_co
     partial = fpack.home / "store" / "partial"
     assert slow.sent.wait(120), "no download began"
     process.send_signal(number)
-    _, message = process.communicate(timeout=120)
+    _, message = process.communicate(timeout=WAIT)
     assert process.returncode == 128 + number
     assert "Traceback" not in message and "nterrupted" in message
     assert number == signal.SIGINT or number.name in message
@@ -191,7 +192,7 @@ def test_a_signal_while_the_image_is_written_ends_the_session(fpack: Fpack, tmp_
         while not select.select([reader], [], [], 0.01)[0]:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=WAIT)
     os.close(reader)
     assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in message
     assert list((fpack.home / "store" / "tmp").iterdir()) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.fixtures import archive as archive
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 TIME, MEMORY = "The evaluation takes too long", "The evaluation takes too much memory"
 HOSTILE = """\
@@ -101,7 +102,7 @@ def test_a_session_goes_on_after_a_line_that_does_not_end(fpack: Fpack, project:
     )
     done = subprocess.run(
         fpack.command("repl", "--eval-time", "0.3"), input=lines, capture_output=True, text=True, cwd=project,
-        env=fpack.env, timeout=120,
+        env=fpack.env, timeout=WAIT,
     )  # fmt: skip
     assert done.returncode == 0 and done.stdout.endswith("21\n")
     assert done.stderr.count("error: ") == 2 and TIME in done.stderr and "--> <input>:1:" in done.stderr
@@ -110,7 +111,7 @@ def test_a_session_goes_on_after_a_line_that_does_not_end(fpack: Fpack, project:
 def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fpack.cli.interactive.evaluate_worker", str(project / "fpack.fp")],
-        capture_output=True, text=True, cwd=project, timeout=120, check=True,
+        capture_output=True, text=True, cwd=project, timeout=WAIT, check=True,
         env={**fpack.env, "FPACK_EVAL_TIME": "0.5", "FPACK_EVAL_MEMORY": "1G"},
     )  # fmt: skip
     errors = json.loads(done.stdout)["errors"]

@@ -24,6 +24,7 @@ from support.faults.disks import CannotMount, Disk
 from support.faults.injection import Faults, fast_directory
 from support.faults.scenarios import PROJECT, open_all
 from support.processes.program import Fpack, world
+from support.time_limits import WAIT
 
 CUTS = int(os.environ.get("FPACK_POWER_CUTS", "50"))  # for each file system
 # Another process that syncs makes the kernel write some changes, and not others, before the cut.
@@ -77,7 +78,7 @@ class PowerTrial:
         said = []
         for words in self.run(chance):
             target = words[words.index("-o") + 1] if "-o" in words else ""
-            outcome = faults.run(words, cwd=self.project, env=self.fpack.env, timeout=60)
+            outcome = faults.run(words, cwd=self.project, env=self.fpack.env, timeout=WAIT)
             said.append(f"{words}: {outcome.status} {outcome.err}")
             assert not outcome.hung, f"{said[-1]}{outcome.stacks}"
             # A command that ends beside the cut may tell of what the disk has; after the cut it cannot.

@@ -20,6 +20,7 @@ from support.processes.elsewhere import NOBODY, elsewhere
 from support.processes.people import public_directory
 from support.processes.podman import Podman
 from support.processes.serving import free_port
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
@@ -205,7 +206,7 @@ def _locked_packages_are_sources(folder: Path, name: str, kind: str | None) -> N
 
 
 def _page(url: str, logs: object) -> str:
-    end = time.monotonic() + 120
+    end = time.monotonic() + WAIT
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:

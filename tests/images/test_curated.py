@@ -34,6 +34,7 @@ from support.processes.serving import (
     trusting,
     user_of,
 )
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -330,7 +331,7 @@ backend out
     options = ["-v", f"{place}:/usr/local/etc/haproxy:ro"]
     with running(one_podman, load(one_podman, "haproxy"), options=options) as container:
         url, context = f"https://{LOOPBACK}:{port}/page", trusting(certificate)
-        end = time.monotonic() + 60
+        end = time.monotonic() + WAIT
         while (page := fetch(container, url, context)).status == 503 and time.monotonic() < end:
             time.sleep(0.1)  # until the dead server is known to be dead
         assert (page.status, page.body) == (200, f"/changed/page {LOOPBACK}")
@@ -511,7 +512,7 @@ def database(podman: Podman, image: str, *command: str, options: list[str], **en
     """Yield a mariadb that is past its first start."""
     words = [word for name, value in env.items() for word in ("-e", f"{name}={value}")]
     with running(podman, image, *command, options=[*words, *options], network="none") as container:
-        container.wait_for("port: 3306", timeout=60)
+        container.wait_for("port: 3306", timeout=WAIT)
         yield container
 
 

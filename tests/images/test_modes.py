@@ -25,6 +25,7 @@ from support.archives.curated import Load
 from support.images.small_images import static_program
 from support.processes.podman import Container, Podman
 from support.processes.serving import LOOPBACK, fetch, free_port, running, shared
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -62,7 +63,7 @@ class Place(NamedTuple):
         return ["-v", f"{self.podman('volume', 'create').stdout.strip()}:{at}"]
 
 
-def answer(container: Container, *command: str, seconds: float = 90) -> str:
+def answer(container: Container, *command: str, seconds: float = WAIT) -> str:
     """Return what a client in the container prints, as soon as it succeeds."""
     end = time.monotonic() + seconds
     while (done := container.exec(*command, check=False)).returncode:
@@ -91,7 +92,7 @@ def works_mariadb(place: Place) -> None:
     options = [*place.options, *place.volume("/var/lib/mysql"), "-e", "MARIADB_ROOT_PASSWORD=x"]
     for _ in range(2):  # the second container finds the data of the first
         with running(place.podman, place.image, options=options, network="none") as container:
-            container.wait_for("port: 3306", timeout=120)
+            container.wait_for("port: 3306", timeout=WAIT)
             query = (
                 "create database if not exists d; create table if not exists d.t select 6 * 7 as n; select n from d.t"
             )

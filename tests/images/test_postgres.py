@@ -27,6 +27,7 @@ from support.archives.curated import Load, Pack
 from support.paths import REPOSITORY
 from support.processes.podman import Container, Podman, Result
 from support.processes.serving import free_port
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -119,7 +120,7 @@ def server(
         podman.remove(container.name)
 
 
-def wait_until_ready(container: Container, seconds: float = 120) -> None:
+def wait_until_ready(container: Container, seconds: float = WAIT) -> None:
     """Wait for TCP: the server that runs the init files has none."""
     end = time.monotonic() + seconds
     while container.exec("pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", check=False).returncode:
@@ -219,7 +220,7 @@ def test_a_port_of_the_host(podman: Podman, image: str) -> None:
     try:
         container.wait_for(f'listening on IPv4 address "127.0.0.1", port {port}')
         answer = b""
-        end = time.monotonic() + 120
+        end = time.monotonic() + WAIT
         while not answer and time.monotonic() < end:
             with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
                 client.sendall(bytes.fromhex("0000000804d2162f"))  # SSLRequest
@@ -439,7 +440,7 @@ def test_any_user_with_a_volume_and_a_read_only_root(podman: Podman, image: str)
 def test_it_stops_at_the_signal(podman: Podman, image: str) -> None:
     with server(podman, image, POSTGRES_PASSWORD="x") as container:
         podman("kill", "-s", "INT", container.name)
-        podman("wait", container.name, timeout=120)
+        podman("wait", container.name, timeout=WAIT)
         assert "database system is shut down" in container.logs()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.network]
 
@@ -38,7 +39,7 @@ def packages(scanned: tuple[Path, set[tuple[str, str]]]) -> set[tuple[str, str]]
 
 def scan(*command: str | Path) -> Any:
     home = {"HOME": str(Path(command[0]).parent), "PATH": os.environ["PATH"], "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=home, timeout=120)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=home, timeout=WAIT)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

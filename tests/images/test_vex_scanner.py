@@ -36,6 +36,7 @@ from fpack.cli.images import image_file
 from support.reports import trivy_database
 from support.servers.registry import Registry, open_registry
 from support.servers.repositories import write
+from support.time_limits import WAIT
 
 pytestmark = [pytest.mark.network]
 
@@ -114,7 +115,7 @@ def scan(
         *("--insecure", "--show-suppressed", "--format", "json", *options, image),
     ]
     env = {**os.environ, "TRIVY_NON_SSL": "true"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=env)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)["Results"]
     shown = [row for result in results for row in result.get("Vulnerabilities") or ()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.paths import TESTS
+from support.time_limits import WAIT
 
 CONFTEST = """
 import os, signal, sys, time
@@ -105,7 +106,7 @@ def run(folder: Path, text: str, *options: str, again: float = 60, **env: str) -
         env={**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=WAIT,
     )
     return done.stdout + done.stderr
 

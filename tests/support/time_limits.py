@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import pytest
 
 SECONDS = float(os.environ.get("FPACK_TESTS_SECONDS", "600"))  # for each phase of a test
+WAIT = SECONDS * 0.9  # for a wait of a test: it fails before the test's limit, and a loaded machine does not reach it
 LONG = 6  # times as much for a test that is marked `long`
 AGAIN = 60.0
 _INTERRUPTS = 3

@@ -12,6 +12,7 @@ import pytest
 from support.archives.debs import file, folder
 from support.attacks.builds import MODES, Result
 from support.stores.configured import Configurer, Package, configurers
+from support.time_limits import WAIT
 
 MB = 1 << 20
 
@@ -246,7 +247,7 @@ def test_when_the_process_that_starts_a_run_is_killed_the_run_ends(mode: str) ->
 
 def _end(pids: list[int]) -> bool:
     """Return whether all processes end within a minute."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + WAIT
     while any(map(_lives, pids)) and time.monotonic() < end:
         time.sleep(0.05)
     return not any(map(_lives, pids))

@@ -13,6 +13,7 @@ from fpack.builders.exec.compile_service import CompiledFile, CompileService, lo
 from fpack.builders.exec.compiler_wrapper import compilers, script
 from fpack.builders.sandbox.executor import RunResult, Work
 from fpack.builders.sandbox.spec import BUILD, Spec
+from support.time_limits import WAIT
 
 # A compiler: `-E` writes the file and what it includes; else the code is the text in capitals. It writes what it is
 # asked into `calls`. In a sandbox, a text with the word `fail` is an error, and `warn` prints something.
@@ -94,7 +95,9 @@ class World:
         (self.folder / "build" / name).write_text(text)
         before = os.listdir(self.folder / "tmp")
         words: Sequence[str] = [str(wrapper), *options, name, "-o", "a.s"]
-        done = subprocess.run(words, cwd=self.folder / "build", capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            words, cwd=self.folder / "build", capture_output=True, text=True, check=True, timeout=WAIT
+        )
         assert os.listdir(self.folder / "tmp") == before, "the request's directory was left"
         return (self.folder / "build" / "a.s").read_text(), done.stderr
 

@@ -15,6 +15,7 @@ from fpack.cli.ui.render import error_text
 from fpack.store.errors import FpackError
 from support.attacks.builds import MODES, Caller, Result, callers
 from support.processes import unprivileged
+from support.time_limits import WAIT
 
 
 @pytest.fixture
@@ -292,7 +293,7 @@ def test_when_its_caller_crashes_a_build_ends_and_is_swept(mode: str) -> None:
         doomed = one.children(0)
         assert len(doomed) >= 3
         one.kill()
-        end = time.monotonic() + 60
+        end = time.monotonic() + WAIT
         while any(Path(f"/proc/{pid}").exists() for pid in doomed) and time.monotonic() < end:
             time.sleep(0.05)
         assert not any(Path(f"/proc/{pid}").exists() for pid in doomed)

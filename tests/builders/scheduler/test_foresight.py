@@ -19,6 +19,7 @@ from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.stores.recorder import Call, Recorder
+from support.time_limits import WAIT
 
 
 def layer(name: str) -> Derivation:
@@ -56,7 +57,7 @@ class World:
             return self._input(task)
         if task.name == "gate":
             for _ in range(self.opens):
-                assert self.left.acquire(timeout=60), "nothing was built ahead"
+                assert self.left.acquire(timeout=WAIT), "nothing was built ahead"
         else:
             self.left.release()
             if task.name in self.failing:

@@ -16,6 +16,7 @@ from fpack.builders.scheduler.run import Result
 from fpack.store.derivation import Derivation
 from hypothesis import given
 from hypothesis import strategies as st
+from support.time_limits import WAIT
 
 
 class Messages(queue.SimpleQueue[Any]):
@@ -83,7 +84,7 @@ def run(workers: JobWorkers, job: Job) -> None:
     workers.start(job)
     work: Any = job.run
     for _ in range(2 if work.registers else 1):
-        assert messages(workers).count.acquire(timeout=60)
+        assert messages(workers).count.acquire(timeout=WAIT)
 
 
 def test_a_job_that_was_done_before_its_messages_were_read_is_not_busy(workers: JobWorkers) -> None:
@@ -120,7 +121,7 @@ def test_a_job_that_registers_makes_room(workers: JobWorkers, monkeypatch: pytes
         work.on_registering = lambda real=real: (real(), go.wait(60))
         assert workers.has_room(False)
         workers.start(job)
-        assert messages(workers).count.acquire(timeout=60)
+        assert messages(workers).count.acquire(timeout=WAIT)
     assert not workers.has_room(False)
     # A message that is lost is noticed.
     messages(workers).sent.clear()
@@ -128,7 +129,7 @@ def test_a_job_that_registers_makes_room(workers: JobWorkers, monkeypatch: pytes
     assert workers.has_room(False) and workers.is_busy
     go.set()
     for _ in jobs:
-        assert messages(workers).count.acquire(timeout=60)
+        assert messages(workers).count.acquire(timeout=WAIT)
     assert workers.receive(0) is not None and workers.receive(0) is not None
     assert not workers.is_busy
 

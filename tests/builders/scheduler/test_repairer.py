@@ -24,6 +24,7 @@ from fpack.store.sessions.registration import FinishedOutput
 from fpack.store.store import Store
 from fpack.store.verify import check, check_paths
 from support.faults.injection import fast_directory
+from support.time_limits import WAIT
 
 
 class Chain(BaseBuilder):
@@ -144,7 +145,7 @@ def test_what_needs_a_path_that_cannot_be_repaired_fails_with_its_error(root: Pa
 
 
 def waiting(kind: Chain, count: int = 1) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + WAIT
     while len(kind.during) < count and time.monotonic() < end:
         time.sleep(0.01)
     assert len(kind.during) == count

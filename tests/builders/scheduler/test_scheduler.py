@@ -26,6 +26,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.paths import TESTS
 from support.stores.recorder import Call, Recorder
+from support.time_limits import WAIT
 
 
 class Graph:
@@ -298,7 +299,7 @@ graph.store.close()
 def test_two_processes_build_each_output_once(tmp_path: Path) -> None:
     args = [sys.executable, "-c", TWO, tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent, TESTS]
     both = [subprocess.Popen([str(a) for a in args], stdout=subprocess.PIPE, cwd=tmp_path) for _ in range(2)]
-    printed = {p.communicate(timeout=60)[0] for p in both}
+    printed = {p.communicate(timeout=WAIT)[0] for p in both}
     assert len(printed) == 1 and printed != {b""}
     assert sorted((tmp_path / "ran").read_text().split()) == ["n0", "n1", "n2"]
 
@@ -311,7 +312,7 @@ def test_a_killed_process_frees_its_lock_and_leaves_nothing(tmp_path: Path) -> N
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    subprocess.run([str(a) for a in args], check=True, cwd=tmp_path, timeout=60)
+    subprocess.run([str(a) for a in args], check=True, cwd=tmp_path, timeout=WAIT)
     store = Store(tmp_path / "fpack")
     assert len(store.database.paths()) == 3
     assert list((store.root / "tmp").iterdir()) == []

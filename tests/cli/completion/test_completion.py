@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.archives.archive import Archive
 from support.processes.program import PROGRAM, Fpack, world
+from support.time_limits import WAIT
 
 PROJECT = """
 # image2 = container { is = "only a comment" }
@@ -233,7 +234,7 @@ class Interactive:
     def send(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 
-    def wait(self, what: str, seconds: float = 120) -> str:
+    def wait(self, what: str, seconds: float = WAIT) -> str:
         """Return the output up to a pattern. Fail if it does not come in time."""
         end = time.monotonic() + seconds
         while not (match := re.search(what, self.text)):

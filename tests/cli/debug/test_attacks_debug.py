@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.time_limits import WAIT
 
 from .conftest import Debugger
 from .test_containers import Terminal, container, members, mounts, wait_for
@@ -132,7 +133,7 @@ def test_python_imports_nothing_of_the_container(debugger: Debugger) -> None:
         debugger("debug", name, "--", "nosuch", status=127)
         done = subprocess.run(
             changed(debugger, IMPORTS, name, "--", "sh", "-c", "echo fine"), cwd=debugger.podman.home / "project",
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, timeout=WAIT, check=True,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.stdout == "fine\n" and "it is not imported" in done.stderr
@@ -245,7 +246,7 @@ def test_nothing_is_left_of_a_session_that_is_killed(
     words = ("--", "bash", "-c", "(setsid sleep 1000 &); sleep 0.5")
     done = subprocess.run(
         changed(debugger, KILLED.format(where, name, moment), bare, *words), cwd=debugger.podman.home / "project",
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=WAIT, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL
     wait_for(lambda: [program for program in members(pid) if program] == ["/usr/bin/sleep"])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.time_limits import WAIT
 
 from .conftest import Debugger
 
@@ -27,7 +28,7 @@ def fields(text: str) -> dict[str, str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -219,7 +220,7 @@ def test_a_descriptor_that_leaks_into_fpack(debugger: Debugger, bare: str) -> No
     try:
         done = subprocess.run(
             debugger.command("debug", bare, "--", "sh", "-c", "ls /proc/self/fd"), cwd=debugger.podman.home,
-            pass_fds=[directory], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=True,
+            pass_fds=[directory], capture_output=True, text=True, timeout=WAIT, stdin=subprocess.DEVNULL, check=True,
         )  # fmt: skip
     finally:
         os.close(directory)
@@ -306,7 +307,7 @@ def test_a_container_that_stops(debugger: Debugger) -> None:
         )  # fmt: skip
         assert started.stdout is not None and started.stdout.readline() == b"ready\n"
         debugger.podman("kill", name)
-        _, errors = started.communicate(timeout=60)
+        _, errors = started.communicate(timeout=WAIT)
         assert started.returncode == 137 and b"has ended" in errors
 
 
@@ -321,7 +322,7 @@ class Terminal:
         self.text = ""
 
     def until(self, text: str) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + WAIT
         while text not in self.text:
             assert time.monotonic() < end, self.text
             if select.select([self.fd], [], [], 1)[0]:

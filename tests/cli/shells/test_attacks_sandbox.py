@@ -23,6 +23,7 @@ from support.paths import TESTS
 from support.processes import c_programs, unprivileged
 from support.processes.people import public_directory
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -67,7 +68,7 @@ class Victim(NamedTuple):
     def run(self, kind: str, script: str) -> list[str]:
         """Return the output of a script in a sandbox of a kind."""
         done = subprocess.run(
-            self.words(kind, script), capture_output=True, text=True, cwd=self.project, env=self.fpack.env, timeout=120
+            self.words(kind, script), capture_output=True, text=True, cwd=self.project, env=self.fpack.env, timeout=WAIT
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()
@@ -243,7 +244,7 @@ def test_standard_streams_can_be_opened_anew(victim: Victim, kind: str) -> None:
     # The pipe is the user's own.
     piped = [*victim.fpack.prefix, "/bin/sh", "-c", '"$@" 2>&1 | cat', "sh", *words[len(victim.fpack.prefix) :]]
     done = subprocess.run(
-        piped, stdout=subprocess.PIPE, text=True, cwd=victim.project, env=victim.fpack.env, timeout=60
+        piped, stdout=subprocess.PIPE, text=True, cwd=victim.project, env=victim.fpack.env, timeout=WAIT
     )
     assert done.stdout.splitlines()[-3:] == ["out", "err", "in"]
 
@@ -255,7 +256,7 @@ def test_a_directory_that_the_caller_left_open_is_not_passed_on(victim: Victim, 
     try:
         words = victim.words(kind, "for each in /proc/self/fd/*; do readlink $each || :; done; echo end")
         done = subprocess.run(
-            words, capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=120,
+            words, capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=WAIT,
             pass_fds=[open_directory, high],
         )  # fmt: skip
     finally:
@@ -269,7 +270,9 @@ def test_a_directory_that_the_caller_left_open_is_not_passed_on(victim: Victim, 
 def test_no_file_of_the_store_is_opened_by_the_first_process_of_a_container(victim: Victim, kind: str) -> None:
     said = victim.run(kind, "for f in /proc/1/fd/*; do readlink $f || :; chmod 0 $f 2> /dev/null || :; done; echo end")
     assert said[-1] == "end" and not [line for line in said if line.startswith("/") and line != "/dev/null"], said
-    done = subprocess.run(victim.fpack.command("gc"), capture_output=True, text=True, env=victim.fpack.env, timeout=120)
+    done = subprocess.run(
+        victim.fpack.command("gc"), capture_output=True, text=True, env=victim.fpack.env, timeout=WAIT
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -329,7 +332,7 @@ def test_a_container_reaches_other_machines_and_not_the_loopback_device_of_this_
     )
     done = subprocess.run(
         ["unshare", "-m", "-n", "sh", "-c", setup, "sh", *victim.words("container", script)],
-        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=120,
+        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=WAIT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
@@ -347,7 +350,7 @@ def test_a_container_without_a_helper_says_that_it_has_the_machines_network(vict
     device = "mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", f'{hide}{device}; "$@"', "sh", *words],
-        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=60,
+        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=WAIT,
     )  # fmt: skip
     assert done.stdout == "in\n" and "shares the machine's network" in done.stderr and "slirp4netns" in done.stderr
 

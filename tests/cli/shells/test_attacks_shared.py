@@ -15,6 +15,7 @@ from fpack.cli.shells.sandbox import environment
 from support.archives.shells import machine
 from support.needs import needs_bubblewrap
 from support.processes.people import Person
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -144,7 +145,7 @@ def test_two_shells_of_a_project_have_the_same_sockets(user: Person, project: Pa
         assert outer.stdout is not None
         place = outer.stdout.readline().strip()
         assert str(run_of(user, project, **more)) == place and Path(place, "up").exists()
-        outer.communicate("\n", timeout=60)
+        outer.communicate("\n", timeout=WAIT)
         assert outer.returncode == 0 and not Path(place).exists()
 
 

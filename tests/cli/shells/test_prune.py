@@ -12,6 +12,7 @@ import pytest
 from support.archives.shells import kept_for
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -63,7 +64,7 @@ def test_a_shell_that_is_open_keeps_what_it_uses(fpack: Fpack, project: Path) ->
         assert fpack("shell", "--", "true", cwd=project).stdout == "another\n"
         fpack("gc")
         assert most_of_one_place(fpack) == 2
-        said = one.communicate("\n", timeout=60)[0].splitlines()
+        said = one.communicate("\n", timeout=WAIT)[0].splitlines()
         assert said[0] == "echo HOOK" and said[-1] == "greet 13 "
     fpack("gc")
     assert most_of_one_place(fpack) == 1

@@ -15,6 +15,7 @@ from support.archives.shells import Terminal, kept_for, out
 from support.needs import needs_bubblewrap
 from support.processes.people import public_directory
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -62,7 +63,7 @@ def test_two_releases_are_open_side_by_side(fpack: Fpack) -> None:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == [f"greet {number} \n", "go\n"]
     for process, number in zip(running, ("13", "12"), strict=True):
-        assert process.communicate("\n", timeout=60)[0] == f"greet {number} \n"
+        assert process.communicate("\n", timeout=WAIT)[0] == f"greet {number} \n"
 
 
 def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
@@ -82,7 +83,7 @@ def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
 def test_standard_input_passes_through(fpack: Fpack) -> None:
     words = fpack.command("run", "debian.trixie.greet", "--", "cat")
     done = subprocess.run(
-        words, input=b"\x00\xff bytes", capture_output=True, env=fpack.env, cwd=fpack.home, timeout=60
+        words, input=b"\x00\xff bytes", capture_output=True, env=fpack.env, cwd=fpack.home, timeout=WAIT
     )
     assert done.stdout == b"\x00\xff bytes"
 
@@ -230,7 +231,7 @@ def test_a_shell_keeps_its_closure_from_gc(fpack: Fpack, project: Path) -> None:
     ) as one:
         assert one.stdout is not None and one.stdout.readline() == "go\n"
         own("gc")
-        assert one.communicate("\n", timeout=60)[0] == "greet 13 \n13.0\n"
+        assert one.communicate("\n", timeout=WAIT)[0] == "greet 13 \n13.0\n"
     assert "debian.trixie.greet" and json.loads(own("gc", "--json").stdout)["deleted"]
     assert out(own, "shell", "debian.trixie.greet", "--", "greet") == "greet 13", "what is gone is made again"
     own("shell", "--", "true", cwd=project)
@@ -257,7 +258,7 @@ def test_a_signal_reaches_the_command(fpack: Fpack) -> None:
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=fpack.env, cwd=fpack.home) as one:
         assert one.stdout is not None and one.stdout.readline() == "ready\n"
         one.send_signal(signal.SIGTERM)
-        assert one.communicate(timeout=60)[0] == "ended\n" and one.returncode == 5
+        assert one.communicate(timeout=WAIT)[0] == "ended\n" and one.returncode == 5
 
 
 SIGNAL_BEFORE_ITS_PID_IS_READ = """
@@ -303,7 +304,7 @@ run()
 
 def test_a_second_signal_ends_bubblewrap_if_it_does_not_start_the_command(fpack: Fpack) -> None:
     words = [sys.executable, "-c", BUBBLEWRAP_THAT_HANGS, "shell", "debian.trixie.greet", "--", "true"]
-    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, cwd=fpack.home, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, cwd=fpack.home, timeout=WAIT)
     assert done.returncode != 0 and "Traceback" not in done.stderr
 
 
@@ -337,7 +338,9 @@ def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Pa
     script = (
         f"{text}greet 'a  b'; cd /; greet $(pwd); printf 'x\\n' | sed s/x/y/; sed --no-such-option 2>/dev/null; echo $?"
     )
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=project, env=fpack.env, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, cwd=project, env=fpack.env, timeout=WAIT
+    )
     assert done.stdout == "greet 13 a  b\ngreet 13 /\ny\n1\n", done.stderr
     # A second time there is nothing to make.
     assert json.loads(fpack("shell", "--print-env=json", cwd=project).stdout) == answer

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.processes.people import person
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 VERBS = (
     ["store", "list"], ["store", "verify"], ["store", "repair"], ["store", "add", "fpack.fp"], ["store", "stats"],
@@ -58,7 +59,7 @@ def test_every_verb_explains(user: Fpack, name: str, what: str, why: str, verbs:
         message = user.fails(*words, env={"FPACK_ROOT": str(root)})
         assert what in message and f"where: {root}\n" in message and why in message, words
         assert re.search("try:   (set|name another store with) FPACK_ROOT", message), words
-    done = user("doctor", "--offline", env={"FPACK_ROOT": str(root)}, status=1, timeout=60)
+    done = user("doctor", "--offline", env={"FPACK_ROOT": str(root)}, status=1, timeout=WAIT)
     assert f"{what} ({root})" in " ".join(done.stdout.split())
     assert files(user.home) == before
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 from .conftest import Ask, flip
 
@@ -245,6 +246,6 @@ def test_an_error_of_the_target_is_no_damage(fpack: Fpack, ask: Ask) -> None:
         with open(fpack.home / "out", "wb") as out:
             done = subprocess.run(
                 limited.command("store", "export", path, *words), stdout=out, stderr=subprocess.PIPE, text=True,
-                cwd=fpack.home, env=fpack.env, timeout=120,
+                cwd=fpack.home, env=fpack.env, timeout=WAIT,
             )  # fmt: skip
         assert done.returncode == 1 and "damaged" not in done.stderr and "large" in done.stderr, done.stderr

@@ -26,7 +26,7 @@ from support.archives.shells import Terminal, out, packages_of
 from support.processes.people import CALLERS, MODES, WITH_IDS, Person, person
 from support.processes.program import Fpack
 from support.stores.shared import shared_store
-from support.time_limits import descendants
+from support.time_limits import WAIT, descendants
 
 TOOL = """\
 #!/bin/sh
@@ -188,10 +188,10 @@ def test_a_low_port_is_opened_with_the_rights_of_the_caller(someone: Person, opt
             )
             assert process.stdout is not None
             if process.stdout.readline() != "up\n":
-                pytest.fail(process.communicate(timeout=60)[1])
+                pytest.fail(process.communicate(timeout=WAIT)[1])
             with socket.create_connection((host, outside), 20) as client:
                 assert client.recv(10) == b"hello\n"
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=WAIT)
             assert process.returncode == 0, errors
             assert (f"Port {low} of the program is port {outside} of this machine" in errors) == (outside != low)
 
@@ -233,7 +233,7 @@ def commands(ancestor: int) -> list[bytes]:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + WAIT
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -293,14 +293,14 @@ def test_a_signal_reaches_the_command_and_what_it_left_running_ends(someone: Per
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     process.terminate()
-    assert process.communicate(timeout=60)[0] == "asked\n" and process.returncode == 4
+    assert process.communicate(timeout=WAIT)[0] == "asked\n" and process.returncode == 4
 
 
 def test_an_output_that_is_a_file_can_be_opened_again(someone: Person, tmp_path: Path) -> None:
     with open(tmp_path / "out", "wb") as output:
         done = subprocess.run(
             someone.command("try", "--", "sh", "-c", "echo one; echo two >/dev/stdout; echo three >>/dev/stdout"),
-            cwd=someone.place / "project", env=someone.env, stdout=output, timeout=60, check=False,
+            cwd=someone.place / "project", env=someone.env, stdout=output, timeout=WAIT, check=False,
         )  # fmt: skip
     assert done.returncode == 0
     assert (tmp_path / "out").read_text().split() == ["one", "two", "three"]
@@ -366,7 +366,12 @@ def test_where_the_kernel_refuses_the_command_runs_without_the_list(someone: Per
     refusing = [sys.executable, str(Path(__file__).with_name("without_listeners.py"))]
     words = someone.command("try", "--json", "#dropped", "--", "tool")
     done = subprocess.run(
-        [*refusing, *words], cwd=someone.place / "project", env=someone.env, capture_output=True, text=True, timeout=60
+        [*refusing, *words],
+        cwd=someone.place / "project",
+        env=someone.env,
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
     )
     result = json.loads(done.stdout)
     assert done.returncode == 0 and result["missing"] == [] and "refuses" in result["unobserved"], done.stderr

@@ -16,6 +16,7 @@ from support.archives.shells import world as shells_world
 from support.processes.program import Fpack, world
 from support.reports.billed import billed
 from support.reports.vulnerabilities import affected, document, entry, state
+from support.time_limits import WAIT
 
 PROJECT = """
 image = container {
@@ -236,7 +237,7 @@ def test_processes_that_compile_the_same_data_at_once(audited: Audited, tmp_path
     env = audited.fpack.env | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     words = audited.fpack.command("audit", audited.tar, "--data", large, "--json")
     running = [subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    outputs = [process.communicate(timeout=120)[0] for process in running]
+    outputs = [process.communicate(timeout=WAIT)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert [ids(json.loads(output)["images"][0]) for output in outputs] == [COUNTING] * 3
     assert len(list((tmp_path / "cache" / "fpack" / "vulnerabilities").iterdir())) == 1

@@ -11,6 +11,7 @@ import pytest
 from support.archives.shells import Terminal
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -41,7 +42,7 @@ def test_a_hook_enters_and_leaves_with_the_directory(fpack: Fpack, project: Path
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run([*words, script], capture_output=True, text=True, cwd=project.parent,
-                              env={**fpack.env, "PATH": path, "LEVEL": "outer"}, timeout=60)  # fmt: skip
+                              env={**fpack.env, "PATH": path, "LEVEL": "outer"}, timeout=WAIT)  # fmt: skip
 
     before = run()
     assert "lets the hook enter it" in before.stderr and "greet 13" not in before.stdout
@@ -57,7 +58,7 @@ def test_direnv_uses_a_shell(fpack: Fpack, project: Path) -> None:
     path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
     script = 'watch_file() { echo "watched $*"; }; eval "$(fpack hook direnv)"; use_fpack; greet; echo $LEVEL'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=project,
-                          env={**fpack.env, "PATH": path}, timeout=60)  # fmt: skip
+                          env={**fpack.env, "PATH": path}, timeout=WAIT)  # fmt: skip
     assert done.stdout.splitlines() == ["watched fpack.fp fpack.lock", "greet 13 ", "own"], done.stderr
 
 
@@ -120,7 +121,7 @@ def test_a_file_that_only_looks_new_is_read_once(fpack: Fpack, project: Path) ->
     text = fpack("hook", "bash").stdout.replace(fpack.command()[0], str(counted))
     script = f"{text}\n_fpack_hook; sleep 0.1; touch fpack.fp; _fpack_hook; _fpack_hook; _fpack_hook; greet a"
     done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, cwd=project, env=fpack.env, timeout=60
+        ["bash", "--norc", "-c", script], capture_output=True, text=True, cwd=project, env=fpack.env, timeout=WAIT
     )
     assert done.stdout == "greet 13 a\n", done.stderr
     assert len((fpack.home / "calls").read_text().splitlines()) == 2
@@ -149,7 +150,7 @@ def test_direnv_uses_packages(fpack: Fpack, tmp_path: Path) -> None:
     path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
     script = 'watch_file() { :; }; eval "$(fpack hook direnv)"; use_fpack debian.bookworm.greet; greet'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path,
-                          env={**fpack.env, "PATH": path}, timeout=60)  # fmt: skip
+                          env={**fpack.env, "PATH": path}, timeout=WAIT)  # fmt: skip
     assert done.stdout == "greet 12 \n", done.stderr
 
 
@@ -165,5 +166,5 @@ def test_direnv_itself_enters_and_leaves(fpack: Fpack, tmp_path: Path, project: 
         'cd ..; eval "$(direnv export bash)"; type -P greet; echo "${LEVEL-gone}"'
     )
     env = {**fpack.env, "HOME": str(tmp_path)}
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=WAIT)
     assert done.stdout.splitlines() == ["greet 13 a", "own", "gone"], done.stderr

@@ -25,6 +25,7 @@ from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.store.errors import FpackError
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 INVISIBLE = ["\x1b[31m", "\x9b31m", "\u202e", "\u2066", "\u2028", "\x85", "\u200b", "\x00"]
 
@@ -39,7 +40,7 @@ def test_a_gitignore_without_end_is_not_read(tmp_path: Path, kind: str) -> None:
         os.mkfifo(project / ".gitignore")
     else:
         (project / ".gitignore").symlink_to("/dev/zero")
-    assert "wrote fpack.fp" in Fpack(tmp_path / "home")("init", cwd=project, timeout=60).stdout
+    assert "wrote fpack.fp" in Fpack(tmp_path / "home")("init", cwd=project, timeout=WAIT).stdout
 
 
 @pytest.mark.parametrize("odd", [*INVISIBLE, "\\", '"', "${debian.x}", '"; evil = 1; x = "', "\ud800"])
@@ -99,7 +100,7 @@ def test_a_gem_whose_header_claims_gigabytes_takes_no_memory(tmp_path: Path) -> 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (512 << 20, 512 << 20))
 
-    subprocess.run([sys.executable, "-I", "-c", script], check=True, preexec_fn=limit, timeout=60)
+    subprocess.run([sys.executable, "-I", "-c", script], check=True, preexec_fn=limit, timeout=WAIT)
 
 
 def test_a_gem_tells_its_metadata(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.archives.archive import Archive
 from support.processes.program import Fpack, world
+from support.time_limits import WAIT
 
 LIB = '# How to greet.\ngreeting(name) = "Hi ${name}"\nport = 80\nloop(n) = loop(n + 1)\n'
 
@@ -48,7 +49,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def until(self, wanted: str, seconds: float = 120) -> str:
+    def until(self, wanted: str, seconds: float = WAIT) -> str:
         """Return the output up to `wanted`, inclusive. The rest is for the next call."""
         end = time.monotonic() + seconds
         while wanted not in self.seen:
@@ -225,7 +226,7 @@ def piped(fpack: Fpack, text: str, *args: str) -> tuple[str, str]:
         text=True,
         cwd=fpack.home,
         env=fpack.env,
-        timeout=60,
+        timeout=WAIT,
     )
     assert done.returncode == 0
     return done.stdout, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 pytestmark = needs_bubblewrap
 
@@ -90,7 +91,7 @@ def test_where_one_is_and_where_shells_are_kept(fpack: Fpack, tmp_path: Path) ->
     assert "The directory for the shell cannot be created" in text and "XDG_CACHE_HOME" in text
     gone = tmp_path / "gone"
     words = ["sh", "-c", f'mkdir {gone}; cd {gone}; rmdir {gone}; exec "$@"', "sh", *fpack.command("run", "older")]
-    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, timeout=WAIT)
     assert done.returncode == 2 and "The working directory no longer exists" in done.stderr
 
 

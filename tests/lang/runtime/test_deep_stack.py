@@ -16,6 +16,7 @@ import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.runtime import deep_stack
+from support.time_limits import WAIT
 
 ENDLESS = [
     "let f(n) = 1 + f(n + 1) in f(0)",
@@ -168,4 +169,4 @@ def test_an_interruption_ends_a_long_call() -> None:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=120)[0] == "2\n"
+    assert process.communicate(timeout=WAIT)[0] == "2\n"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.time_limits import WAIT
 
 READ = """
 import mmap, os, sys, threading
@@ -33,9 +34,9 @@ else:
 def test_a_bus_error_is_told(tmp_path: Path, where: str) -> None:
     (tmp_path / "file").write_bytes(bytes(8192))
     words = [sys.executable, "-c", READ, str(tmp_path / "file")]
-    done = subprocess.run([*words, "handled", where], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*words, "handled", where], capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: The disk has an error\n") and "Traceback" not in done.stderr
     (tmp_path / "file").write_bytes(bytes(8192))
-    done = subprocess.run([*words, "not handled", where], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*words, "not handled", where], capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == -signal.SIGBUS

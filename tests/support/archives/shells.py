@@ -22,6 +22,7 @@ from fpack.builders.sandbox.usage import descendants
 from support.archives.archive import Archive, Entry, file, link
 from support.processes.program import Fpack
 from support.stores.roots import host_programs
+from support.time_limits import WAIT
 
 COREUTILS = [
     "cat", "chmod", "cp", "date", "dirname", "echo", "env", "false", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv",
@@ -174,7 +175,7 @@ class Terminal:
         """Press keys."""
         os.write(self.master, text.encode())
 
-    def wait(self, pattern: str, seconds: float = 120) -> re.Match[str]:
+    def wait(self, pattern: str, seconds: float = WAIT) -> re.Match[str]:
         """Wait until the program writes something; all that was written up to there is done with."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text)):
@@ -184,12 +185,12 @@ class Terminal:
         self.text = self.text[found.end() :]
         return found
 
-    def line(self, command: str, pattern: str, seconds: float = 120) -> re.Match[str]:
+    def line(self, command: str, pattern: str, seconds: float = WAIT) -> re.Match[str]:
         """Type a command and wait for what it says."""
         self.type(command + "\n")
         return self.wait(pattern, seconds)
 
-    def begin(self, command: str, seconds: float = 120) -> None:
+    def begin(self, command: str, seconds: float = WAIT) -> None:
         """Type a command that goes on, and wait until its program runs: it gets the signals of keys, and no shell."""
         self.line(command, re.escape(command), seconds)
         end = time.monotonic() + seconds
@@ -208,7 +209,7 @@ class Terminal:
         self.text += _STYLES.sub("", data.decode("utf-8", "replace")).replace("\r", "")
         return bool(data)
 
-    def end(self, seconds: float = 120) -> int:
+    def end(self, seconds: float = WAIT) -> int:
         """Wait for the program's end; its exit status."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._read(0.2):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from support.processes.c_programs import compiled
+from support.time_limits import WAIT
 
 HERE = Path(__file__).parent
 KILL = 0  # an `error` that means SIGKILL
@@ -72,7 +73,7 @@ class Faults:
         kinds: Sequence[str] = CHANGES,
         under: Sequence[Path] = (),
         log: bool = False,
-        timeout: float = 60,
+        timeout: float = WAIT,
         copies: bool = False,
         settles: bool = True,
     ) -> FaultOutcome:

@@ -33,7 +33,7 @@ class ForkedPython:
             pass
 
     def run(
-        self, program: str, *args: str, cwd: str | Path = "/", timeout: float = 120
+        self, program: str, *args: str, cwd: str | Path = "/", timeout: float = 540
     ) -> subprocess.CompletedProcess[str]:
         """Run a program and return its exit status and output. Kill it after `timeout` seconds.
 

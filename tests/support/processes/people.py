@@ -17,6 +17,7 @@ from support.archives.shells import world
 from support.paths import TESTS
 from support.processes import unprivileged
 from support.processes.program import Fpack
+from support.time_limits import WAIT
 
 MODES = ("root", "user")
 WITH_IDS = "user with ids"  # a user to whom root gives ids
@@ -70,7 +71,7 @@ class Person(Fpack):
         """Run another program than fpack as the user. The first word is its path."""
         return subprocess.run(
             [*self.prefix, *words], capture_output=True, text=True, cwd=cwd or self.home,
-            env={**self.env, **(env or {})}, timeout=120, stdin=subprocess.DEVNULL,
+            env={**self.env, **(env or {})}, timeout=WAIT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     @property

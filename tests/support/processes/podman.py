@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.time_limits import WAIT
 
 # Limits that a machine without CAP_SYS_RESOURCE can set, and a runtime that accepts hybrid control groups.
 _CONFIGURATION = """\
@@ -52,7 +53,7 @@ class Container:
         self._podman = podman
         self.name = name
 
-    def exec(self, *command: str, options: Sequence[str] = (), check: bool = True, timeout: float = 180) -> Result:
+    def exec(self, *command: str, options: Sequence[str] = (), check: bool = True, timeout: float = WAIT) -> Result:
         """Run one more command in the container."""
         return self._podman("exec", *options, self.name, *command, check=check, timeout=timeout)
 
@@ -65,7 +66,7 @@ class Container:
         """Return whether the container's first process is alive."""
         return self._podman("inspect", "-f", "{{.State.Running}}", self.name).stdout.strip() == "true"
 
-    def wait_for(self, text: str, timeout: float = 120) -> str:
+    def wait_for(self, text: str, timeout: float = WAIT) -> str:
         """Return the logs, as soon as `text` is in them; AssertionError when the time is up or the container ended."""
         end = time.monotonic() + timeout
         while True:
@@ -118,7 +119,7 @@ class Podman:
             self._unshare("rm", "-rf", str(home / "storage"))
         self._options.append(f"--storage-driver={self.driver}")
 
-    def __call__(self, *arguments: str, check: bool = True, timeout: float = 120, input: str | None = None) -> Result:
+    def __call__(self, *arguments: str, check: bool = True, timeout: float = WAIT, input: str | None = None) -> Result:
         """Run `podman ARGUMENTS`; AssertionError with its output when it fails and `check` is set."""
         return self._call("podman", *self._options, *arguments, check=check, timeout=timeout, input=input)
 
@@ -126,7 +127,7 @@ class Podman:
         """Return the words that run `podman ARGUMENTS`, for those who start it themselves."""
         return [*self._before, "podman", *self._options, *arguments]
 
-    def skopeo(self, *arguments: str, check: bool = True, timeout: float = 180) -> Result:
+    def skopeo(self, *arguments: str, check: bool = True, timeout: float = WAIT) -> Result:
         """Run `skopeo ARGUMENTS` as the same user."""
         return self._call("skopeo", *arguments, check=check, timeout=timeout)
 
@@ -160,7 +161,7 @@ class Podman:
         options: Sequence[str] = (),
         network: str = "none",
         check: bool = True,
-        timeout: float = 180,
+        timeout: float = WAIT,
     ) -> Result:
         """Run a container to its end and remove it. network: `none` or `host`.
 

@@ -12,6 +12,7 @@ from typing import Any
 from support.archives.archive import Archive, file, link
 from support.processes.fork_server import PROGRAM as PROGRAM
 from support.processes.fork_server import can_run, server
+from support.time_limits import WAIT
 
 _MIRRORS = ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 
@@ -24,7 +25,6 @@ class Fpack:
         self.prefix = prefix
         home.mkdir(exist_ok=True)
         self.archive = archive
-        self.timeout = 120.0  # seconds until a command is killed that does not end
         self.env = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -49,8 +49,6 @@ class Fpack:
             cache.mkdir(parents=True, exist_ok=True)
             (cache / "debian").symlink_to(indexes)
         self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
-        # The first command that needs the archive's index of files downloads and sorts tens of megabytes.
-        self.timeout = 600.0
 
     def command(self, *args: str | Path) -> list[str]:
         """Return the words to execute."""
@@ -62,14 +60,10 @@ class Fpack:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         status: int | None = 0,
-        timeout: float | None = None,
+        timeout: float = WAIT,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command; its exit status must be `status` (None: any), and no traceback may be seen.
-
-        timeout: in seconds; by default that of this user.
-        """
+        """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
         cwd, env = cwd or self.home, {**self.env, **(env or {})}
-        timeout = self.timeout if timeout is None else timeout
         words = [str(arg) for arg in args]
         if can_run(self.prefix, env, words):
             done = server(self.prefix).run(words, cwd, env, timeout)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from support.processes.podman import Container, Podman
+from support.time_limits import WAIT
 
 LOOPBACK = "127.0.0.1"
 _PORTS = range(20000, 32000)
@@ -101,7 +102,7 @@ class Page(NamedTuple):
 
 def fetch(container: Container, url: str, context: ssl.SSLContext | None = None) -> Page:
     """Return a page, as soon as its server answers."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + WAIT
     while True:
         try:
             with urllib.request.urlopen(url, timeout=10, context=context) as answer:
@@ -126,7 +127,7 @@ def ask(port: int, *lines: str, context: ssl.SSLContext | None = None) -> list[s
 
 def _connect(port: int) -> socket.socket:
     """Connect to a port of loopback, as soon as a server listens on the port."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + WAIT
     while True:
         try:
             return socket.create_connection((LOOPBACK, port), timeout=10)

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from support.processes.program import Fpack
 from support.processes.serving import free_port
+from support.time_limits import WAIT
 
 Build = Callable[[Path, Path], None]
 
@@ -177,11 +178,11 @@ class Rebuilderd:
             env=self._env(),
             input=stdin,
             capture_output=True,
-            timeout=120,
+            timeout=WAIT,
         )
         assert done.returncode == 0, done.stderr.decode()
 
-    def _wait(self, look: Callable[[], str | None], what: str, seconds: float = 120) -> str | None:
+    def _wait(self, look: Callable[[], str | None], what: str, seconds: float = WAIT) -> str | None:
         """Wait until `look` neither fails nor returns an empty text; its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and all(process.poll() is None for process in self._running):
