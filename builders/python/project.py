@@ -5,21 +5,20 @@ All functions are pure. Damaged files count as absent: the build reports them be
 
 from __future__ import annotations
 
-import ast
 import configparser
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fpack import strict_toml
 
 from .names import normal
 from .package_info import parse_info, split_extras
-from .requirements import requirement
+from .requirements import is_requirement
+from .setup_code import UNKNOWN, from_files, setup_arguments
 
 DEFAULT_BUILD = ("setuptools>=40.8.0",)
 DEFAULT_BACKEND = "setuptools.build_meta:__legacy__"
-MAX_SETUP = 1 << 20  # bytes
 
 
 class PythonProject(NamedTuple):
@@ -104,7 +103,7 @@ def _of_info(found: PythonProject, text: str | None) -> PythonProject:
         return found
     requirements, extras = split_extras(info.requires)
     return found._replace(
-        requirements=tuple(filter(_is_requirement, requirements)),
+        requirements=tuple(filter(is_requirement, requirements)),
         extras={**{normal(name): lines for name, lines in extras.items()}, **found.extras},
         unread="",
     )
@@ -135,23 +134,13 @@ def _of_project(
         files = table.get("file")
         names = [files] if isinstance(files, str) else strings(files)
         if names:
-            made = made._replace(requirements=_from_files(names, read))
+            made = made._replace(requirements=from_files(names, read))
         elif texts["setup.cfg"] or texts["setup.py"]:
             older = _of_setup(found, texts, read)
             made = made._replace(requirements=older.requirements, unread=older.unread)
         else:
             made = made._replace(unread="pyproject.toml: its dependencies are dynamic")
     return made
-
-
-def _from_files(names: Sequence[str], read: Callable[[str], str | None]) -> tuple[str, ...]:
-    found = []
-    for name in names:
-        for line in (read(name) or "").splitlines():
-            line = re.sub(r"(^|\s)#.*", "", line).strip()
-            if line and not line.startswith("-") and _is_requirement(line):
-                found.append(line)
-    return tuple(found)
 
 
 def _groups(table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -176,7 +165,7 @@ def _hooks(table: dict[str, Any], depth: int = 0) -> list[str]:
     """Return what hatchling's build hooks depend on, of all targets."""
     found = []
     for hook in _record(table.get("hooks")).values():
-        found += [text for text in strings(_record(hook).get("dependencies")) if _is_requirement(text)]
+        found += [text for text in strings(_record(hook).get("dependencies")) if is_requirement(text)]
     for target in _record(table.get("targets")).values() if depth == 0 else ():
         found += _hooks(_record(target), 1)
     return found
@@ -227,7 +216,7 @@ def _poetry_dependencies(table: dict[str, Any]) -> tuple[str, ...]:
             text = f"{name}{f'[{extras}]' if extras else ''}{caret(version)}"
             if markers:
                 text += " ; " + " and ".join(f"({marker})" for marker in markers)
-            if _is_requirement(text):
+            if is_requirement(text):
                 found.append(text)
     return tuple(found)
 
@@ -267,7 +256,7 @@ def caret(versions: str) -> str:
 def _of_setup(
     found: PythonProject, texts: Mapping[str, str | None], read: Callable[[str], str | None]
 ) -> PythonProject:
-    given = _setup_call(texts["setup.py"] or "", read)
+    given = setup_arguments(texts["setup.py"] or "", read)
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read_string(texts["setup.cfg"] or "")
@@ -278,7 +267,7 @@ def _of_setup(
     version = option("metadata", "version", fallback=None) or given.get("version")
     lines = option("options", "install_requires", fallback="")
     requires: Any = _lines(lines, read) if lines.strip() else given.get("install_requires", [])
-    unread = "" if requires is not _UNKNOWN else "setup.py: install_requires is computed"
+    unread = "" if requires is not UNKNOWN else "setup.py: install_requires is computed"
     sections = config.items("options.extras_require") if config.has_section("options.extras_require") else []
     extras = {normal(name): tuple(_lines(text, read)) for name, text in sections}
     further = given.get("extras_require")
@@ -310,7 +299,7 @@ def _of_setup(
     return found._replace(
         name=_text(name),
         version=_text(version) if not re.match(r"(attr|file)\s*:", str(version)) else None,
-        requirements=tuple(r for r in strings(requires) if _is_requirement(r)),
+        requirements=tuple(r for r in strings(requires) if is_requirement(r)),
         extras=extras,
         scripts=scripts,
         build=build,
@@ -322,83 +311,8 @@ def _of_setup(
 
 def _lines(text: str, read: Callable[[str], str | None]) -> list[str]:
     if text.strip().startswith("file:"):
-        return list(_from_files([name.strip() for name in text.strip()[5:].split(",")], read))
+        return list(from_files([name.strip() for name in text.strip()[5:].split(",")], read))
     return [line.strip() for line in re.split(r"\n", text) if line.strip() and not line.strip().startswith("#")]
-
-
-_UNKNOWN: Any = object()
-
-
-def _setup_call(text: str, read: Callable[[str], str | None]) -> dict[str, Any]:
-    """Return the arguments of the call of `setup` in a setup.py, as far as they can be read without running it."""
-    if not text or len(text) > MAX_SETUP:
-        return {}
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    names: dict[str, ast.expr] = {}
-    call: ast.Call | None = None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            names.setdefault(node.targets[0].id, node.value)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "setup":
-            call = call or node
-    if call is None:
-        return {}
-    found: dict[str, Any] = {}
-    for keyword in call.keywords:
-        if keyword.arg:
-            found[keyword.arg] = _literal(keyword.value, names, read)
-        elif isinstance(keyword.value, (ast.Name, ast.Dict)):
-            more = _literal(keyword.value, names, read)
-            found.update(more if isinstance(more, dict) else {})
-    return found
-
-
-def _literal(node: ast.expr, names: Mapping[str, ast.expr], read: Callable[[str], str | None], depth: int = 0) -> Any:
-    """Return the value of an expression of literals, names of such, sums, and lines of files; else _UNKNOWN."""
-    if depth > 20:
-        return _UNKNOWN
-    more = depth + 1
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, (ast.List, ast.Tuple)):
-        items = [_literal(item, names, read, more) for item in node.elts]
-        return [item for item in items if item is not _UNKNOWN]
-    if isinstance(node, ast.Dict):
-        return {
-            key.value: _literal(value, names, read, more)
-            for key, value in zip(node.keys, node.values, strict=True)
-            if isinstance(key, ast.Constant)
-        }
-    if isinstance(node, ast.Name) and node.id in names:
-        return _literal(names[node.id], names, read, more)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = (_literal(side, names, read, more) for side in (node.left, node.right))
-        if type(left) is type(right) and isinstance(left, (list, str)):
-            return left + right
-        return left if isinstance(left, list) else _UNKNOWN
-    if isinstance(node, ast.Call):
-        return _call(node, names, read, more)
-    return _UNKNOWN
-
-
-def _call(node: ast.Call, names: Mapping[str, ast.expr], read: Callable[[str], str | None], depth: int) -> Any:
-    """Read the common ways in which a setup.py takes lines of a file."""
-    files = [
-        item.value
-        for item in ast.walk(node)
-        if isinstance(item, ast.Constant) and isinstance(item.value, str) and item.value.endswith((".txt", ".in"))
-    ]
-    if len(files) == 1 and "requirements" in files[0]:
-        return list(_from_files(files, read))
-    attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    if attribute in ("strip", "splitlines", "split") and isinstance(node.func, ast.Attribute) and not node.args:
-        inner = _literal(node.func.value, names, read, depth)
-        if isinstance(inner, str):
-            return inner.strip() if attribute == "strip" else inner.split("\n" if attribute == "splitlines" else None)
-    return _UNKNOWN
 
 
 # ---- inside
@@ -433,11 +347,3 @@ def _record(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _is_requirement(text: str) -> bool:
-    try:
-        requirement(text)
-    except ValueError:
-        return False
-    return True

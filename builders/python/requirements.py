@@ -54,6 +54,15 @@ def requirement(text: str) -> Requirement:
     )  # fmt: skip
 
 
+def is_requirement(text: str) -> bool:
+    """Return whether a text is a requirement."""
+    try:
+        requirement(text)
+    except ValueError:
+        return False
+    return True
+
+
 def requirements_file(name: str, read: Callable[[str], str]) -> RequirementsFile:
     """Read a file of requirements, with those that it names. read: returns the text of a file by its relative path."""
     lines: list[str] = []
