@@ -65,7 +65,7 @@ def open_repository(
         return _site(address, plain_http, settings)
     if scheme == "s3":
         return _bucket(address, settings)
-    raise BadAddress(f"fpack knows no repositories of the kind {scheme[:20]!r}", where=address, hint=f"write {FORMS}")
+    raise BadAddress(f"{scheme[:20]!r} is not a kind of repository", where=address[:200], hint=f"write {FORMS}")
 
 
 def _directory(address: str) -> Repository:
@@ -79,7 +79,7 @@ def _directory(address: str) -> Repository:
 
 
 def split_address(address: str) -> SplitResult:
-    """Divide a URL. Raise BadAddress, without quoting it, as it may have a password, if that cannot be done."""
+    """Split a URL. Raise BadAddress if it is malformed. The error does not quote it, since it may have a password."""
     try:
         parts = urlsplit(address)
         _ = parts.port
@@ -108,10 +108,13 @@ def _site(address: str, plain_http: bool | str, settings: Settings) -> Repositor
     parts = split_address(address)
     if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
         hint = "write https://HOST/PATH; credentials stand in the configuration of docker or podman"
-        raise BadAddress("The address of a site is not valid", where=parts.hostname or "", hint=hint)
+        raise BadAddress("The address of a web server is not valid", where=parts.hostname or "", hint=hint)
     if parts.scheme == "http" and not (plain_http and is_loopback(parts.hostname)) and plain_http != parts.netloc:
         raise BadAddress(
-            "fpack asks no other machine without TLS", where=address, hint="write https://, or use a local server"
+            "A server on another machine must have TLS",
+            where=address,
+            why="HTTP without TLS is only for servers on this machine",
+            hint="write https://",
         )
     return SiteRepository(Transport(parts.netloc, parts.scheme, settings, WEB_SERVER), quote(unquote(parts.path)))
 
@@ -125,7 +128,9 @@ def _bucket(address: str, settings: Settings) -> Repository:
     parts = split_address(address)
     bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
     if not re.match(_BUCKET, bucket) or ".." in prefix.split("/"):
-        raise BadAddress("The address of a bucket is not valid", where=address, hint="write s3://BUCKET/PREFIX")
+        why = "a bucket's name is 3 to 63 lowercase letters, digits, dots or dashes, and no part of a prefix is `..`"
+        hint = "write s3://BUCKET/PREFIX"
+        raise BadAddress("The address of a bucket is not valid", where=address, why=why, hint=hint)
     access = find_access(settings.environ)
     endpoint = settings.environ.get("AWS_ENDPOINT_URL_S3") or settings.environ.get("AWS_ENDPOINT_URL") or ""
     if not endpoint and "." not in bucket:
@@ -138,7 +143,8 @@ def _bucket(address: str, settings: Settings) -> Repository:
         )
     server = split_address(endpoint or f"https://s3.{access.region}.amazonaws.com")
     if not server.hostname or (server.scheme != "https" and not is_loopback(server.hostname)):
-        raise BadAddress("The server of buckets must have TLS", where=endpoint, hint="AWS_ENDPOINT_URL=https://HOST")
+        hint = "set AWS_ENDPOINT_URL=https://HOST"
+        raise BadAddress("The server of a bucket must have TLS", where=endpoint, hint=hint)
     path = f"{server.path.rstrip('/')}/{bucket}"
     return BucketRepository(
         address, Transport(server.netloc, server.scheme, settings, BUCKET_SERVER), path, prefix, access

@@ -66,13 +66,15 @@ def failure(
             hint = f"run podman login {host}, or docker login {host}"
         return Denied(f"The {server} does not permit this", where=where, why=why, hint=hint)
     if status in (404, 410):
-        return NotThere(f"The {server} does not have this", where=where, why=why)
+        hint = "check the name of the registry and the repository" if server == REGISTRY else ""
+        return NotThere(f"The {server} does not have this", where=where, why=why, hint=hint)
     if status == 429:
         return Unavailable(f"The {server} limits the rate of requests", where=where, why=why, hint="try again later")
     if status in TRANSIENT or status >= 500:
         return Unavailable(f"The {server} failed", where=where, why=why, hint="try again later")
     if status == 413:
-        return RepositoryError(f"The {server} refuses an upload of this size", where=where, why=why)
+        hint = "raise the limit of the server, or of the proxy before it"
+        return RepositoryError(f"The {server} refuses an upload of this size", where=where, why=why, hint=hint)
     if status == 416:
         return RepositoryError(f"The {server} refuses a range", where=where, why=why)
     hint = "leave out --plain-http if this registry uses TLS" if plain and status == 400 and server == REGISTRY else ""

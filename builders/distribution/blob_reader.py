@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fpack.builders.net.errors import HttpError
 
 from .names import check_digest, digest_of
-from .protocol import BlobEntry, Corrupt, RepositoryError
+from .protocol import BlobEntry, Corrupt, RepositoryError, differs
 from .transport import RegistryAnswer, Transport
 
 PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
@@ -76,13 +76,15 @@ def read_blob(
                 at += len(piece)
                 if hasher is not None:
                     hasher.update(piece)
-                    if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                        raise Corrupt("A blob differs from its digest", where=name, why=entry.digest)
+                    if at == end and (found := f"sha256:{hasher.hexdigest()}") != entry.digest:
+                        raise differs(entry.digest, found, name)
                 yield piece
             if at >= end:
                 break
             cause: RepositoryError = Corrupt(
-                "A blob is shorter than its size", where=name, why=f"{entry.digest} ended after {at} bytes"
+                f"The blob {entry.digest} is shorter than its size",
+                where=name,
+                why=f"it ended after {at} of {entry.size} bytes",
             )
         except HttpError as error:
             cause = transport.unreachable(name, error)
@@ -94,7 +96,7 @@ def read_blob(
             raise cause
         transport.pause(failures)
     if whole and not end and digest_of(b"") != entry.digest:
-        raise Corrupt("A blob differs from its digest", where=name, why=entry.digest)
+        raise differs(entry.digest, digest_of(b""), name)
 
 
 def begins(answer: RegistryAnswer, entry: BlobEntry, at: int, name: str) -> int:
@@ -104,11 +106,12 @@ def begins(answer: RegistryAnswer, entry: BlobEntry, at: int, name: str) -> int:
         match = re.match(_CONTENT_RANGE, given)
         if match is None or int(match[1]) != at or match[2] not in ("*", str(entry.size)):
             answer.close()
-            why = f"{entry.digest}: {given[:80] or 'no Content-Range'}"
-            raise Corrupt("The server sent another range than the requested one", where=name, why=why)
+            what = f"The server sent another range of the blob {entry.digest} than the requested one"
+            why = f"its Content-Range is {given[:80]!r}" if given else "it has no Content-Range"
+            raise Corrupt(what, where=name, why=why)
         return at
     if answer.length not in (None, entry.size):
         answer.close()
-        why = f"{entry.digest} has {answer.length} bytes instead of {entry.size}"
-        raise Corrupt("A blob differs from its size", where=name, why=why)
+        why = f"it has {answer.length} bytes instead of {entry.size}"
+        raise Corrupt(f"The blob {entry.digest} differs from its size", where=name, why=why)
     return 0

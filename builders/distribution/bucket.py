@@ -23,7 +23,18 @@ from .blob_reader import ServedBlobs, begins, blob_key
 from .http_fields import retry_after
 from .layout_index import MAX_MANIFEST, annotations_of, checked_manifest, describe, entry_of, json_object, subject_of
 from .names import is_digest, is_tag
-from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
+from .protocol import (
+    BlobEntry,
+    BlobSource,
+    Corrupt,
+    Denied,
+    ManifestDocument,
+    NotThere,
+    RepositoryError,
+    Unavailable,
+    differs,
+    too_long,
+)
 from .signature_v4 import EMPTY, AwsAccess, sign
 from .transport import Body, RegistryAnswer, Transport
 
@@ -161,8 +172,11 @@ class BucketRepository(ServedBlobs):
             if held:
                 yield held
             held = piece
-        if size != source.size or f"sha256:{hasher.hexdigest()}" != source.digest:
-            raise Corrupt("Content to write differs from its digest", where=self.name, why=source.digest)
+        if size > source.size:
+            raise too_long(source.digest, source.size, self.name)
+        found = f"sha256:{hasher.hexdigest()}"
+        if size != source.size or found != source.digest:
+            raise differs(source.digest, found, self.name)
         if held:
             yield held
 
@@ -225,13 +239,14 @@ class BucketRepository(ServedBlobs):
         answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206, 404, 416))
         if answer.status == 404:
             answer.close()
-            raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
+            why = "the bucket's server answered 404"
+            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=why)
         if partial and answer.status != 206:
             answer.close()
-            raise Corrupt("The bucket's server does not send parts of a blob", where=self.name, why=entry.digest)
+            raise Corrupt(f"The bucket's server does not send parts of the blob {entry.digest}", where=self.name)
         if not partial and answer.length is None:
             answer.close()
-            raise Corrupt("The bucket's server does not tell the size of a blob", where=self.name, why=entry.digest)
+            raise Corrupt(f"The bucket's server does not tell the size of the blob {entry.digest}", where=self.name)
         begins(answer, entry, at, self.name)
         for piece in answer.chunks():
             if wanted := piece[: end - at]:
@@ -288,7 +303,7 @@ class BucketRepository(ServedBlobs):
         if status == 404:
             return NotThere("The bucket does not have this", where=self.name, why=why)
         if status in (301, 307):
-            return RepositoryError("The bucket is elsewhere", where=self.name, why=why, hint="set AWS_REGION")
+            return RepositoryError("The bucket is in another region", where=self.name, why=why, hint="set AWS_REGION")
         if status == 429 or status >= 500:
             return Unavailable("The bucket's server failed", where=self.name, why=why, hint="try again later")
         return RepositoryError("The bucket's server refused the request", where=self.name, why=why)

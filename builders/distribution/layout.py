@@ -27,7 +27,18 @@ from fpack.store.locks import FileLock
 
 from . import layout_index
 from .names import check_digest, is_digest
-from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
+from .protocol import (
+    BlobEntry,
+    BlobSource,
+    Corrupt,
+    Denied,
+    ManifestDocument,
+    NotThere,
+    RepositoryError,
+    Unavailable,
+    differs,
+    too_long,
+)
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -85,13 +96,13 @@ class DirectoryRepository:
             try:
                 fd = self._open(self._blob(entry.digest))
             except FileNotFoundError:
-                raise NotThere("A blob does not exist", where=self.name, why=entry.digest) from None
+                why = f"there is no file {self._blob(entry.digest)}"
+                raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=why) from None
             try:
                 size = os.fstat(fd).st_size
                 if size != entry.size:
-                    raise Corrupt(
-                        "A blob differs from its size", where=self.name, why=f"{entry.digest} has {size} bytes"
-                    )
+                    why = f"it has {size} bytes instead of {entry.size}"
+                    raise Corrupt(f"The blob {entry.digest} differs from its size", where=self.name, why=why)
                 yield from layout_index.stored_pieces(fd, 0, entry, offset, length, self.name)
             finally:
                 os.close(fd)
@@ -124,8 +135,11 @@ class DirectoryRepository:
                     if size > source.size:
                         break
                     _write(fd, chunk)
-                if size != source.size or f"sha256:{hasher.hexdigest()}" != source.digest:
-                    raise Corrupt("Content to write differs from its digest", where=self.name, why=source.digest)
+                if size > source.size:
+                    raise too_long(source.digest, source.size, self.name)
+                found = f"sha256:{hasher.hexdigest()}"
+                if size != source.size or found != source.digest:
+                    raise differs(source.digest, found, self.name)
                 os.fsync(fd)
                 with self._folder("blobs", "sha256") as blobs:
                     os.rename(temporary, target.name, src_dir_fd=uploads, dst_dir_fd=blobs)

@@ -11,7 +11,7 @@ from fpack.builders.streams import strict_json
 from fpack.light_typing import Any
 
 from .names import digest_of, is_digest, is_tag
-from .protocol import BlobEntry, Corrupt, ManifestDocument, RepositoryError
+from .protocol import BlobEntry, Corrupt, ManifestDocument, RepositoryError, differs
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -91,7 +91,7 @@ def describe(data: bytes, media_type: str) -> BlobEntry:
 def checked_manifest(data: bytes, digest: str, entry: BlobEntry | None, where: str) -> ManifestDocument:
     """Return a manifest or index. Raise Corrupt if it has another digest. entry: of the tag that was asked for."""
     if digest_of(data) != digest:
-        raise Corrupt("A manifest differs from its digest", where=where, why=digest)
+        raise differs(digest, digest_of(data), where, "manifest")
     return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
 
 
@@ -105,15 +105,16 @@ def stored_pieces(
     while at < end:
         piece = os.pread(fd, min(_CHUNK, end - at), start + at)
         if not piece:
-            raise Corrupt("A blob was truncated while it was read", where=where, why=entry.digest)
+            why = f"it ended after {at} of {end} bytes"
+            raise Corrupt(f"The blob {entry.digest} was truncated while it was read", where=where, why=why)
         at += len(piece)
         if hasher is not None:
             hasher.update(piece)
-            if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                raise Corrupt("A blob differs from its digest", where=where, why=entry.digest)
+            if at >= end and (found := f"sha256:{hasher.hexdigest()}") != entry.digest:
+                raise differs(entry.digest, found, where)
         yield piece
     if whole and not entry.size and digest_of(b"") != entry.digest:
-        raise Corrupt("A blob differs from its digest", where=where, why=entry.digest)
+        raise differs(entry.digest, digest_of(b""), where)
 
 
 def subject_of(data: bytes) -> str:
@@ -154,7 +155,7 @@ def entries_of(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     """Return the descriptors of an index."""
     manifests = value.get("manifests", [])
     if not isinstance(manifests, list) or not all(isinstance(item, dict) for item in manifests):
-        raise Corrupt("An index lists no descriptors", where=where)
+        raise Corrupt("An index has no list of manifests", where=where, why="`manifests` is not a list of objects")
     return manifests
 
 

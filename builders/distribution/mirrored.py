@@ -20,6 +20,8 @@ from .protocol import (
     Repository,
     RepositoryError,
     Unavailable,
+    differs,
+    too_long,
 )
 from .registry_config import ALL, BY_DIGEST, BY_TAG
 
@@ -31,7 +33,7 @@ T = TypeVar("T")
 class MirroredRepository:
     """A repository with mirrors, each with what may be read from it: ALL, BY_DIGEST or BY_TAG.
 
-    A mirror that fails, or has not what is asked for, is passed over. Content proves itself by its digest; for a tag, a
+    A mirror that fails, or lacks what is asked for, is passed over. Content proves itself by its digest; for a tag, a
     mirror is believed as the configuration says.
     """
 
@@ -116,11 +118,11 @@ class MirroredRepository:
                     for piece in repository.read_blob(entry, at, entry.size - at if at else None):
                         at += file.write(piece)
                         if at > entry.size:
-                            raise Corrupt("A blob is larger than its size", where=repository.name, why=entry.digest)
+                            raise too_long(entry.digest, entry.size, repository.name)
                     if at < entry.size:
                         continue
                     if (found := _digest(file)) != entry.digest:
-                        raise Corrupt("A blob differs from its digest", where=repository.name, why=found)
+                        raise differs(entry.digest, found, repository.name)
                 except NotThere:
                     continue
                 except RepositoryError as error:
@@ -145,7 +147,7 @@ class MirroredRepository:
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest.
 
-        Mirrors seldom have them, so they are asked only if the registry cannot be.
+        Mirrors seldom have them, so they are asked only if the registry cannot be asked.
         """
         try:
             return self._main.referrers(digest, artifact_type)

@@ -33,6 +33,17 @@ class Corrupt(RepositoryError):
     """Content that differs from its digest or size, or a document that is not valid."""
 
 
+def differs(digest: str, found: str, where: str, what: str = "blob") -> Corrupt:
+    """Return the error for content whose digest is `found`. where: the repository's name. what: blob or manifest."""
+    why = f"its content has the digest {found}"
+    return Corrupt(f"The {what} {digest} differs from its digest", where=where, why=why)
+
+
+def too_long(digest: str, size: int, where: str) -> Corrupt:
+    """Return the error for a blob that has more bytes than its size. where: the repository's name."""
+    return Corrupt(f"The blob {digest} is longer than its size", where=where, why=f"it has more than {size} bytes")
+
+
 class BlobEntry(NamedTuple):
     """A descriptor of a blob or a manifest. digest: `sha256:` and 64 hexadecimal digits. size: in bytes."""
 

@@ -1,7 +1,7 @@
 """Push an image to a repository: only what it lacks, blobs in parallel, the tag last.
 
-The tag comes after everything else, so that who finds it finds the image complete, with the documents about it. If the
-tag names the image already, nothing of it is asked for or sent.
+The tag is written last, so that whoever finds it finds the whole image, with the documents about it. If the tag names
+the image already, nothing of it is asked for or sent.
 """
 
 from __future__ import annotations
@@ -297,7 +297,10 @@ class Pusher:
     def _write(self, one: PushedManifest, tag: str = "") -> None:
         written = self._repository.write_manifest(one.data, one.media_type, tag)
         if written.digest != one.digest:
-            raise Corrupt("The repository keeps another manifest", where=self._repository.name, why=written.digest)
+            why = f"it keeps {written.digest}"
+            raise Corrupt(
+                f"The repository does not keep the manifest {one.digest}", where=self._repository.name, why=why
+            )
 
     def _write_referrers(self, referrers: Sequence[PushedManifest]) -> None:
         """Write documents about images one after the other: repositories may keep a list of them."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from fpack.builders.net.errors import split_url
+from fpack.store.errors import counted
 
 from . import answers
 from .blob_reader import begins, read_blob
@@ -30,7 +31,18 @@ from .layout_index import (
     subject_of,
 )
 from .names import check_digest, digest_of, is_digest, is_tag
-from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
+from .protocol import (
+    BlobEntry,
+    BlobSource,
+    Corrupt,
+    Denied,
+    ManifestDocument,
+    NotThere,
+    RepositoryError,
+    Unavailable,
+    differs,
+    too_long,
+)
 from .transport import RegistryAnswer, Settings, Transport, origin
 
 _MANIFESTS = (
@@ -84,7 +96,8 @@ class RegistryRepository:
             found = self.manifest(tag)
             return None if found is None else BlobEntry(found.media_type, found.digest, len(found.data))
         if is_digest(tag) and digest != tag:
-            raise Corrupt("The registry has another manifest than the requested one", where=self.name, why=digest)
+            why = f"it has {digest}"
+            raise Corrupt(f"The registry has another manifest than {tag}", where=self.name, why=why)
         return BlobEntry(kind, digest, size)
 
     def manifest(self, reference: str) -> ManifestDocument | None:
@@ -103,11 +116,12 @@ class RegistryRepository:
         digest = digest_of(data)
         wanted = reference if is_digest(reference) else answer.header("Docker-Content-Digest")
         if is_digest(wanted) and wanted != digest:
-            raise Corrupt("A manifest differs from its digest", where=self.name, why=f"{wanted} is {digest}")
+            raise differs(wanted, digest, self.name, "manifest")
         value = json_object(data, self.name)
         if "manifests" in value and ("layers" in value or "config" in value):
             # Clients would differ in what they take it for.
-            raise Corrupt("A manifest is an image and an index at once", where=self.name, why=digest)
+            why = "it has layers or a configuration, and manifests"
+            raise Corrupt(f"The manifest {digest} is an image and an index at once", where=self.name, why=why)
         own = value.get("mediaType")
         kind = own if isinstance(own, str) and own else _media_type(answer)
         return ManifestDocument(kind or describe(data, "").media_type, digest, data)
@@ -138,7 +152,7 @@ class RegistryRepository:
                 "GET", f"blobs/{entry.digest}", headers=headers, accept=(200, 206, 416) if partial else (200, 206)
             )
         except NotThere as error:
-            raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None
+            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=error.why) from None
         if answer.status == 416:
             answer.close()
             return None
@@ -157,7 +171,7 @@ class RegistryRepository:
             at += len(piece)
             if len(chunk) > len(piece) and (whole or answer.status == 206):
                 answer.close()
-                raise Corrupt("A blob is longer than its size", where=self.name, why=entry.digest)
+                raise too_long(entry.digest, entry.size, self.name)
             if piece:
                 yield piece
             if at == end and not whole:
@@ -232,12 +246,14 @@ class RegistryRepository:
                 return
             following = self.transport.join(url, link[1], self.name)
             if origin(split_url(following)) != origin(split_url(self.transport.base)):
-                raise Denied("The registry continues a list on another server", where=self.name, why=following[:200])
+                why = f"the next page is {following[:200]}"
+                raise Denied("The registry continues a list on another server", where=self.name, why=why)
             if following in seen:
                 break
             seen.add(following)
             url = following
-        raise Corrupt("The registry's list does not end", where=self.name, why=f"after {len(seen)} pages")
+        why = f"fpack read {counted(len(seen), 'page')}"
+        raise Corrupt("The registry's list does not end", where=self.name, why=why)
 
     # Writing
 
@@ -277,7 +293,8 @@ class RegistryRepository:
         answer.read(answers.MAX_ERROR)
         told = answer.header("Docker-Content-Digest")
         if is_digest(told) and told != digest_of(data):
-            raise Corrupt("The registry keeps another manifest than the one that was sent", where=self.name, why=told)
+            why = f"it keeps {told}, and {digest_of(data)} was sent"
+            raise Corrupt("The registry keeps another manifest than the one that was sent", where=self.name, why=why)
         return answer
 
     def _has_list(self, digest: str) -> bool:

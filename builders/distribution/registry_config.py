@@ -110,6 +110,8 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
             continue
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, UnicodeDecodeError):
+                why = "it is not UTF-8"
             raise BadRegistryConfig("The configuration of registries cannot be read", where=path, why=why) from None
         for row in _rows(document.get("registry")):
             prefix = str(row.get("prefix") or row.get("location") or "").rstrip("/")

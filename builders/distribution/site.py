@@ -134,7 +134,7 @@ class SiteRepository(ServedBlobs):
         try:
             answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206))
         except NotThere as error:
-            raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None
+            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=error.why) from None
         start = begins(answer, entry, at, self.name)
         for piece in answer.chunks():
             stop = start + len(piece)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from . import answers
 from .http_fields import with_query
-from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable
+from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable, too_long
 from .transport import RegistryAnswer, Transport
 from .upload_sessions import UploadSession, UploadSessions
 
@@ -118,7 +118,7 @@ class Upload:
                 failures += 1
         if cause is None or isinstance(cause, _LostUpload):
             why = cause.why if cause is not None else ""
-            raise Unavailable("The registry forgets the upload", where=self._name, why=why, hint="try again later")
+            raise Unavailable("The registry does not keep an upload", where=self._name, why=why, hint="try again later")
         raise cause
 
     def _start(self) -> str | None:
@@ -157,7 +157,8 @@ class Upload:
     def _location(self, answer: RegistryAnswer) -> str:
         location = answer.header("Location")
         if not location:
-            raise Unavailable("The registry names no place for an upload", where=self._name)
+            what, why = "The registry names no URL for an upload", "its answer has no Location"
+            raise Unavailable(what, where=self._name, why=why)
         return self._transport.join(answer.url, location, self._name)
 
     def _exists(self) -> bool:
@@ -206,7 +207,8 @@ class Upload:
         match = _RANGE.match(answer.header("Range"))
         reached = int(match[1]) + 1 if match else end
         if not offset < reached <= end:
-            raise _LostUpload("The registry counts the bytes of an upload wrongly", where=self._name, why=f"{reached}")
+            why = f"it counts {reached} bytes, after {end} were sent"
+            raise _LostUpload("The registry counts the bytes of an upload wrongly", where=self._name, why=why)
         return self._next(answer, location), reached
 
     def _finish(self, location: str, offset: int, size: int) -> None:
@@ -220,7 +222,8 @@ class Upload:
         self._check(answer)
         told = answer.header("Docker-Content-Digest")
         if told.startswith("sha256:") and told != self._source.digest:
-            raise Corrupt("The registry keeps other content than was sent", where=self._name, why=told)
+            why = f"it keeps {told}, and {self._source.digest} was sent"
+            raise Corrupt("The registry keeps other content than was sent", where=self._name, why=why)
 
     def _check(self, answer: RegistryAnswer) -> None:
         """Raise _LostUpload if the registry has forgotten an upload, and RepositoryError if it refuses the content."""
@@ -230,7 +233,7 @@ class Upload:
         why = answers.reason(answer.status, answer.phrase, data)
         codes = answers.codes(data)
         if answer.status == 400 and "BLOB_UPLOAD_INVALID" not in codes and "BLOB_UPLOAD_UNKNOWN" not in codes:
-            raise RepositoryError("The registry refuses a blob", where=self._name, why=f"{self._source.digest}: {why}")
+            raise RepositoryError(f"The registry refuses the blob {self._source.digest}", where=self._name, why=why)
         raise _LostUpload("The registry has lost an upload", where=self._name, why=why)
 
     def _cancel(self, location: str) -> None:
@@ -249,10 +252,12 @@ class Upload:
             piece = chunk[:left]
             left -= len(piece)
             if len(chunk) > len(piece) and end == self._source.size:
-                raise Corrupt("Content to write is longer than its size", where=self._name, why=self._source.digest)
+                raise too_long(self._source.digest, self._source.size, self._name)
             if piece:
                 yield piece
             if not left and end < self._source.size:
                 return
         if left:
-            raise Corrupt("Content to write is shorter than its size", where=self._name, why=self._source.digest)
+            what = f"The blob {self._source.digest} is shorter than its size"
+            why = f"it ended after {self._source.size - left} of {self._source.size} bytes"
+            raise Corrupt(what, where=self._name, why=why)

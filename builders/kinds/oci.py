@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 from fpack.builders import arguments
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
+from fpack.builders.distribution.protocol import BlobEntry, Repository, differs
 from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.format import FILE, ManifestEntry
 from fpack.builders.oci import base_documents, spec
@@ -160,18 +160,19 @@ def _manifest(repository: Repository, digest: str, where: str) -> tuple[Descript
     if found is None:
         why = "the repository has no such manifest"
         raise BuildError("The base image does not exist", where=where, why=why, hint="check the name and the digest")
-    if spec.digest(found.data) != digest:
-        raise Corrupt("A manifest has other content than its digest says", where=where)
+    if (own := spec.digest(found.data)) != digest:
+        raise differs(digest, own, where, "manifest")
     return Descriptor(found.media_type, digest, len(found.data)), found.data
 
 
 def _blob(repository: Repository, blob: Descriptor) -> bytes:
     """Return a blob in memory."""
     if blob.size > MAX_DOCUMENT:
-        raise BuildError("The configuration of the base image is too large", why=f"it has {blob.size} bytes")
+        why = f"it has {blob.size} bytes; the limit is {MAX_DOCUMENT}"
+        raise BuildError("The configuration of the base image is too large", where=repository.name, why=why)
     data = b"".join(repository.read_blob(BlobEntry(*blob)))
-    if spec.digest(data) != blob.digest or len(data) != blob.size:
-        raise Corrupt(f"The blob {blob.digest} has other content than its digest says", where=repository.name)
+    if (own := spec.digest(data)) != blob.digest or len(data) != blob.size:
+        raise differs(blob.digest, own, repository.name)
     return data
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError, differs
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
@@ -71,7 +71,8 @@ def first_of(urls: Sequence[str], repository: Open, read: Callable[[Repository],
     first: RepositoryError | None = None
     for url in urls:
         if not url.startswith("oci://"):  # a project must not read files of its user
-            raise BuildError("A derivation names what is not a registry", where=url)
+            why = "only addresses that begin with oci:// name one"
+            raise BuildError("A derivation has a URL that is not a registry's", where=url, why=why)
         try:
             read(repository(url))
             return
@@ -82,6 +83,7 @@ def first_of(urls: Sequence[str], repository: Open, read: Callable[[Repository],
 
 def _download(repository: Repository, entry: BlobEntry, part: Path, task: Task) -> None:
     """Write a blob to a file, whose content so far is a part of the blob."""
+    found = ""
     for _ in range(2):
         with open(part, "ab+") as file:
             file.seek(0)
@@ -96,12 +98,13 @@ def _download(repository: Repository, entry: BlobEntry, part: Path, task: Task) 
                 sha256.update(chunk)
                 done += len(chunk)
                 task.progress(min(done, entry.size), entry.size)
-        if done == entry.size and f"sha256:{sha256.hexdigest()}" == entry.digest:
+        found = f"sha256:{sha256.hexdigest()}"
+        if done == entry.size and found == entry.digest:
             return
         os.unlink(part)
         if not resumed:
             break
-    raise Corrupt(f"The blob {entry.digest} has other content than its digest says", where=repository.name)
+    raise differs(entry.digest, found, repository.name)
 
 
 def _rest(repository: Repository, entry: BlobEntry, offset: int) -> Iterator[bytes]:

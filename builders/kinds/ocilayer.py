@@ -118,7 +118,7 @@ class _LayerListing:
         self._tar = 0  # bytes of the unpacked tar
 
     def read(self, pieces: Iterator[bytes], task: Task) -> None:
-        """Read the blob. Raise Corrupt if its digest is another one, BuildError if a layer may not be like this."""
+        """Read the blob. Raise Corrupt if its digest is another one, BuildError if it is not a valid layer."""
         args = self._args
         outer, inner = hashlib.sha256(), hashlib.sha256()
 
@@ -150,7 +150,8 @@ class _LayerListing:
             where = " ".join(text for text in (self._where, error.where) if text)
             raise BuildError("A layer of the base image cannot be read", where=where, why=why) from None
         if outer.hexdigest() != args.sha256:
-            raise Corrupt("A layer of the base image has other content than its digest says", where=self._where)
+            why = f"its content has the digest sha256:{outer.hexdigest()}"
+            raise Corrupt("A layer of the base image differs from its digest", where=self._where, why=why)
         if f"sha256:{inner.hexdigest()}" != args.diff_id:
             why = f"its tar has the digest sha256:{inner.hexdigest()}, and the configuration says {args.diff_id}"
             what = "A layer of the base image is not the one of its configuration"

@@ -94,11 +94,12 @@ def _documents(environ: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
             # The directory in /run may be another user's.
             if path.startswith("/run/"):
                 continue
-            raise BadCredentials("The credentials of registries cannot be read", where=path) from None
+            why = "you may not read the file"
+            raise BadCredentials("The credentials of registries cannot be read", where=path, why=why) from None
         try:
             with os.fdopen(fd, "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ValueError("it is not a file")
+                    raise ValueError("it is not a regular file")
                 data = file.read(MAX_FILE + 1)
             if len(data) > MAX_FILE:
                 raise ValueError(f"it is larger than {MAX_FILE} bytes")
@@ -116,7 +117,11 @@ def _reason(error: BaseException) -> str:
     """Return why a file cannot be read, without quoting it: it holds secrets."""
     if isinstance(error, json.JSONDecodeError):
         return f"it is not JSON: line {error.lineno}, column {error.colno}"
-    return getattr(error, "strerror", None) or (str(error) if type(error) is ValueError else type(error).__name__)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _in_document(
@@ -180,7 +185,8 @@ def _helped(path: str, helper: str, server: str, environ: Mapping[str, str]) -> 
     program = f"docker-credential-{helper}"
     hint = f"install {program}, or remove it from {path}"
     if not _HELPER.match(helper):
-        raise BadCredentials("The name of a credential helper is not valid", where=path, why=repr(helper[:80]))
+        why = f"it is {helper[:80]!r}, and a name has only letters, digits, dots, dashes and `_`"
+        raise BadCredentials("The name of a credential helper is not valid", where=path, why=why)
     found = processes.find(program, environ)
     if found is None:
         raise BadCredentials(
@@ -197,7 +203,9 @@ def _helped(path: str, helper: str, server: str, environ: Mapping[str, str]) -> 
         if "credentials not found" in why or "no credentials" in why.lower():
             return None
         raise BadCredentials(
-            "A credential helper failed", where=found, why=one_line(why[:300]) or f"exit status {done.status}"
+            "A credential helper failed",
+            where=found,
+            why=one_line(why[:300]) or f"it ended with exit status {done.status}",
         )
     try:
         answer = json.loads(done.output)
@@ -205,5 +213,6 @@ def _helped(path: str, helper: str, server: str, environ: Mapping[str, str]) -> 
         if not isinstance(user, str) or not isinstance(secret, str) or len(secret) > MAX_SECRET:
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadCredentials("A credential helper gave no credentials", where=found, why="its output is not") from None
+        why = "its output is not a JSON object with the texts Username and Secret"
+        raise BadCredentials("A credential helper gave no credentials", where=found, why=why) from None
     return RegistryCredentials(identity=secret) if user == _TOKEN_USER else RegistryCredentials(user, secret)

@@ -66,7 +66,8 @@ class TokenServer:
             parts = split_url(self._realm)
             self._transport.check(self._realm)
         except HttpError:
-            raise Denied("The registry names no valid token server", where=where, why=repr(self._realm[:200])) from None
+            why = f"its realm is {self._realm[:200]!r}"
+            raise Denied("The registry names no valid token server", where=where, why=why) from None
         known = self._permitted(known, parts.hostname or "", parts.netloc)
         fields = [("service", self._service)] if self._service else []
         scoped = [("scope", scope) for scope in scopes]

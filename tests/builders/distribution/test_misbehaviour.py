@@ -68,7 +68,7 @@ FAULTS = {
     "401 without a challenge": Fault(failing(401, None), *(2 * ["asks for credentials"]), "podman login localhost"),
     "403": Fault(failing(403, None), *(2 * ["does not permit this"]), "podman login localhost"),
     "404 for uploads": Fault(failing(404, None, "POST"), "does not have this.*404"),
-    "404 for blobs": Fault(failing(404, None, "GET .*/blobs/"), SURVIVED, "A blob does not exist"),
+    "404 for blobs": Fault(failing(404, None, "GET .*/blobs/"), SURVIVED, "The blob sha256:[0-9a-f]+ does not exist"),
     "416": Fault(failing(416, None, "(GET|POST) "), *(2 * ["refuses a range.*416"])),
     "an answer that breaks off once": Fault(lambda registry: registry.truncate("GET .*/blobs/", 1000, times=1)),
     "answers that break off": Fault(
@@ -78,16 +78,18 @@ FAULTS = {
         lambda registry: registry.shorten("GET .*/blobs/", 1), SURVIVED, "differs from its size.*instead of"
     ),
     "blobs with other bytes": Fault(
-        lambda registry: registry.corrupt("GET .*/blobs/"), SURVIVED, "differs from its digest.*sha256:"
+        lambda registry: registry.corrupt("GET .*/blobs/"), SURVIVED,
+        "The blob sha256:[0-9a-f]+ differs from its digest: .*sha256:",
     ),
     "a manifest with other bytes": Fault(
-        lambda registry: registry.corrupt("GET .*/manifests/"), SURVIVED, "A manifest differs from its digest"
+        lambda registry: registry.corrupt("GET .*/manifests/"), SURVIVED,
+        "The manifest sha256:[0-9a-f]+ differs from its digest",
     ),
     "an upload that breaks once": Fault(lambda registry: registry.drop("PUT .*/blobs/", 100, times=1)),
     "uploads that break": Fault(lambda registry: registry.drop("(PUT|PATCH) .*/blobs/", 0), "cannot be reached"),
     "an upload that is forgotten": Fault(lambda registry: registry.forget("PUT .*/blobs/", times=1)),
     "uploads that are forgotten": Fault(
-        lambda registry: registry.forget("(PUT|PATCH) .*/blobs/"), "forgets the upload", "", LATER
+        lambda registry: registry.forget("(PUT|PATCH) .*/blobs/"), "does not keep an upload", "", LATER
     ),
     "uploads that are too large": Fault(failing(413, None, "(PUT|PATCH) .*/blobs/"), "refuses an upload of this size"),
     "a redirect without TLS to another machine": Fault(

@@ -170,7 +170,7 @@ def test_a_failure_ends_the_other_uploads(registry: Registry) -> None:
     large = BlobSource(digest_of(b"large"), 10**12, chunks)
     image = APP._replace(blobs=[large, *APP.blobs])
     registry.fail("PUT .*/blobs/uploads/n3", 400)
-    with pytest.raises(Exception, match="refuses a blob"):
+    with pytest.raises(Exception, match="refuses the blob"):
         Pusher(open_registry(registry)).push(PushedImage(image), "1.0")
     assert endless
 

@@ -151,7 +151,7 @@ def test_a_damaged_record_is_none(registry: Registry, tmp_path: Path) -> None:
 
 def test_a_refused_blob_leaves_no_record(registry: Registry, tmp_path: Path) -> None:
     wrong = BlobSource(DIGEST, len(DATA), lambda offset: iter((bytes(len(DATA) - offset),)))
-    with pytest.raises(RepositoryError, match="refuses a blob"):
+    with pytest.raises(RepositoryError, match="refuses the blob"):
         app(registry, tmp_path).write_blob(wrong)
     assert records(tmp_path) == []
 

@@ -216,7 +216,7 @@ def test_a_file_that_is_no_bundle(kept: Kept, tmp_path: Path) -> None:
 def test_offline_a_registry_is_not_asked(kept: Kept) -> None:
     assert "fpack is offline" in kept.fpack.fails("--offline", "mirror", "list", "registry.invalid/a/b")
     assert "is not the address of a mirror" in kept.fpack.fails("mirror", "list", "nowhere")
-    assert "without TLS" in kept.fpack.fails("mirror", "list", "http://registry.invalid/a/b")
+    assert "must have TLS" in kept.fpack.fails("mirror", "list", "http://registry.invalid/a/b")
 
 
 def test_a_check_of_a_wrong_address_fails(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_files_that_are_no_images(made: Greeter, registry: Registry, tmp_path: P
     largest.write_bytes(largest.read_bytes()[:-1])
     assert "missing or incomplete" in made.fpack.fails("push", layout, reference, "--plain-http")
     largest.write_bytes(largest.read_bytes() + b"x")
-    assert "refuses a blob" in made.fpack.fails("push", layout, reference, "--plain-http")
+    assert "refuses the blob" in made.fpack.fails("push", layout, reference, "--plain-http")
     (layout / "index.json").write_text('{"manifests": []}')
     assert "has no images" in made.fpack.fails("push", layout, reference, "--plain-http")
     assert registry.stored("team/app").tags == {}

@@ -58,7 +58,7 @@ class MemoryRepository:
             yield self.lies[entry.digest][offset:]
             return
         if entry.digest not in self.blobs:
-            raise NotThere("A blob does not exist", where=self.name)
+            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name)
         data = self.blobs[entry.digest]
         if len(data) != entry.size or digest_of(data) != entry.digest:
             raise Corrupt("A blob differs from its digest", where=self.name)
