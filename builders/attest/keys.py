@@ -128,7 +128,7 @@ def read_public(data: bytes, where: str) -> PublicKey:
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
-        hint = "a public key in PEM begins with -----BEGIN PUBLIC KEY-----"
+        hint = "name a file in PEM, which begins with -----BEGIN PUBLIC KEY-----"
         raise KeyFileError("This is not a public key that fpack can read", where=where, hint=hint) from None
     return _public(key, where)
 

@@ -90,6 +90,8 @@ def parse_policy(data: bytes, where: str) -> RebuilderPolicy:
         if len(data) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} bytes")
         return _policy(strict_toml.parse(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        _invalid(where, "it is not UTF-8")
     except ValueError as error:
         _invalid(where, str(error)[:MAX_TEXT])
 
@@ -101,8 +103,10 @@ def _invalid(where: str, why: str) -> NoReturn:
 def _policy(value: Mapping[str, Any]) -> RebuilderPolicy:
     _only(value, ("required", "operator", "exception"), "the file")
     operators = tuple(_operator(item) for item in _tables(value, "operator"))
-    if not 0 < len(operators) <= MAX_OPERATORS:
-        raise ValueError(f"it names no operator, or more than {MAX_OPERATORS}")
+    if not operators:
+        raise ValueError("it names no operator")
+    if len(operators) > MAX_OPERATORS:
+        raise ValueError(f"it names {len(operators)} operators; the limit is {MAX_OPERATORS}")
     _distinct([operator.name for operator in operators], "the name {} is that of two operators")
     _distinct([server for o in operators for server in o.servers], "the server {} occurs twice")
     _distinct([f"ed25519:{key.hex()}" for o in operators for key in o.keys], "the key {} occurs twice")

@@ -38,15 +38,19 @@ class AcceptedEntry(NamedTuple):
 
 def read_accepted(data: bytes, where: str) -> list[AcceptedEntry]:
     """Parse a list: TOML with a table `[[accept]]` for each vulnerability. Raise AcceptedError if it is invalid."""
+    if len(data) > MAX_SIZE:
+        why = f"it has more than {MAX_SIZE} bytes"
+        raise AcceptedError("The list of accepted vulnerabilities is invalid", where=where, why=why)
     try:
-        document = strict_toml.parse(data[: MAX_SIZE + 1].decode("utf-8"))
+        document = strict_toml.parse(data.decode("utf-8"))
     except ValueError as error:
-        raise AcceptedError(
-            "The list of accepted vulnerabilities is not valid TOML", where=where, why=str(error)[:200]
-        ) from None
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
+        raise AcceptedError("The list of accepted vulnerabilities is not valid TOML", where=where, why=why) from None
     rows = document.pop("accept", [])
-    if len(data) > MAX_SIZE or document or not isinstance(rows, list):
-        why = f"it has more than {MAX_SIZE} bytes" if len(data) > MAX_SIZE else "it has other tables than [[accept]]"
+    if document or not isinstance(rows, list):
+        why = "accept is not a list of tables: write [[accept]]"
+        if document:
+            why = f"it has the unknown field {text(min(document), 40)}; write [[accept]]"
         raise AcceptedError("The list of accepted vulnerabilities is invalid", where=where, why=why)
     return [_row(row, number, where) for number, row in enumerate(rows, 1)]
 

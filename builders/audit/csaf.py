@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from .csaf_rules import BASE, CATEGORY, broken_rules
+from .csaf_rules import BASE, CATEGORY, MalformedDocument, broken_rules
 from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from .openvex import action, is_name
 from .package_urls import parse
@@ -178,7 +178,10 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list
     try:
         broken = broken_rules(value, reading=True)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
-        raise BadVex("The document cannot be read", where=where, why=f"it is malformed: {error}") from None
+        why = "it is malformed: a field has a wrong type or value"
+        if isinstance(error, KeyError | MalformedDocument):
+            why = f"it lacks the field {error}" if isinstance(error, KeyError) else str(error)
+        raise BadVex("The document cannot be read", where=where, why=why) from None
     if broken:
         raise BadVex("The document cannot be read", where=where, why=f"it breaks a rule of CSAF: {broken[0]}")
     author = text(_record(top, "publisher"), "name", 200)
@@ -208,7 +211,8 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list
                 product = products.get(product_id)
                 flag, impact = flags.get(product_id, ""), impacts.get(product_id, "")
                 if status == NOT_AFFECTED and flag not in JUSTIFICATIONS and not impact:
-                    ignored.append(f"{where}: {names[0]} is ignored: it does not tell why a product is not affected")
+                    why = "it does not say why a product is not affected"
+                    ignored.append(f"{where}: a statement about {names[0]} is ignored: {why}")
                 elif product is not None:
                     justification = flag if status == NOT_AFFECTED and flag in JUSTIFICATIONS else ""
                     found.append(
@@ -246,7 +250,7 @@ def _products(tree: Mapping[str, Any], where: str) -> dict[str, StatedProduct]:
             versions = ""  # the URL tells the version, in the notation of its type
         if versions and url is not None and url.type == "oci" and not url.version:
             if not versions.startswith(_ONE):
-                continue  # which images are in a range is not known
+                continue  # it is not known which images are in a range
             purl += f"{'&' if '?' in purl else '?'}tag={versions.removeprefix(_ONE)}"
         if purl or hashes:
             found[text(row, "product_id")] = StatedProduct((purl,) if purl else (), hashes, (), versions)

@@ -25,6 +25,10 @@ _SEMANTIC = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:[-+
 MAX_DEPTH = 40
 
 
+class MalformedDocument(ValueError):
+    """A document that has not the shape of CSAF. The text says why."""
+
+
 def broken_rules(document: Mapping[str, Any], *, reading: bool = False) -> list[str]:
     """Return the rules that a document breaks. reading: only those on which the meaning of its statements depends."""
     found = [*_products(document), *_statuses(document)]
@@ -36,7 +40,7 @@ def broken_rules(document: Mapping[str, Any], *, reading: bool = False) -> list[
 def _records(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """Yield the records in a value."""
     if depth > 3 * MAX_DEPTH:
-        raise ValueError("it is nested too deeply")
+        raise MalformedDocument("it is nested too deeply")
     if isinstance(value, dict):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -46,7 +50,7 @@ def _records(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
     found = value.get(name) or []
     if not isinstance(found, list):
-        raise TypeError(f"{name} is not a list")
+        raise MalformedDocument(f"{name} is not a list")
     return found
 
 
@@ -120,18 +124,18 @@ def _tracking(document: Mapping[str, Any]) -> Iterator[str]:
     numbers = [row["number"] for row in history]
     by_date = [row["number"] for row in sorted(history, key=lambda row: row["date"])]
     if by_date != sorted(numbers, key=_version_key):
-        yield "6.1.14: the revision history is not sorted by date as by number"
+        yield "6.1.14: the revisions have another order by date than by number"
     if tracking["version"] != by_date[-1]:
         yield "6.1.16: the version is not the latest of the revision history"
     draft = tracking["version"] == "0" or tracking["version"].startswith("0.") or "-" in tracking["version"]
     if draft and tracking["status"] != "draft":
-        yield "6.1.17: the version of a draft has another status"
+        yield "6.1.17: the version is that of a draft, but the status is not draft"
     if tracking["status"] in ("final", "interim") and any(n == "0" or n.startswith("0.") for n in numbers):
         yield "6.1.18: a released document has a revision of a draft"
     if any("-" in number.partition("+")[0] for number in numbers):
         yield "6.1.19: a revision is a pre-release"
     if tracking["status"] == "draft" and not draft:
-        yield "6.1.20: the version of a draft is not that of one"
+        yield "6.1.20: the status is draft, but the version is not that of a draft"
     major = [int(number.partition(".")[0]) for number in sorted(numbers, key=_version_key)]
     if major[0] not in (0, 1) or any(b - a > 1 for a, b in zip(major, major[1:], strict=False)):
         yield "6.1.21: a revision is missing"
@@ -150,7 +154,7 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
     names = [item["cve"] for item in _list(document, "vulnerabilities") if "cve" in item]
     for name, count in Counter(names).items():
         if count > 1:
-            yield f"6.1.23: {name} occurs {count} times"
+            yield f"6.1.23: {name!r:.80} occurs {count} times"
     for record in _records(document.get("product_tree") or {}):
         if "purl" in record and parse(record["purl"]) is None:
             yield f"6.1.13: {record['purl']!r:.80} is not a package URL"
@@ -163,7 +167,7 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
     for item in _list(document, "vulnerabilities"):
         for rule, field in (("6.1.29", "remediations"), ("6.1.32", "flags")):
             if any(not row.get("product_ids") and not row.get("group_ids") for row in item.get(field) or ()):
-                yield f"{rule}: one of the {field} is about no product"
+                yield f"{rule}: an entry of {field} is about no product"
         flagged = Counter(name for row in item.get("flags") or () for name in row.get("product_ids") or ())
         for name, count in flagged.items():
             if count > _MAX_FLAGS:
@@ -175,18 +179,18 @@ def _profile(document: Mapping[str, Any]) -> Iterator[str]:
     if document["document"]["category"] != wanted:
         yield f"6.1.26: the category is not {wanted}"
     for item in _list(document, "vulnerabilities"):
-        name = item.get("cve") or "a vulnerability"
+        name = str(item.get("cve") or "a vulnerability")[:80]
         status = item.get("product_status") or {}
         if not any(status.get(field) for field in ("fixed", "known_affected", "known_not_affected", *_OPEN)):
             yield f"6.1.27.7: {name} has no product"
         if not item.get("cve") and not item.get("ids"):
             yield "6.1.27.8: a vulnerability has no identifier"
-        for rule, field, lists in (
-            ("6.1.27.9", "known_not_affected", ("flags", "threats")),
-            ("6.1.27.10", "known_affected", ("remediations",)),
+        for rule, field, lists, lack in (
+            ("6.1.27.9", "known_not_affected", ("flags", "threats"), "does not say why it does not affect the product"),
+            ("6.1.27.10", "known_affected", ("remediations",), "has no remediation for the product"),
         ):
             told = {product for key in lists for row in item.get(key) or () for product in row.get("product_ids") or ()}
             if untold := {*_list(status, field)} - told:
-                yield f"{rule}: nothing is told of the product {min(untold)!r:.80} of {name}"
+                yield f"{rule}: {name} {lack} {min(untold)!r:.80}"
         if not item.get("notes"):
             yield f"6.1.27.11: {name} has no note"

@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
 def judge(finding: Finding, contents: ImageKnowledge) -> Finding:
     """Return a finding with the status that follows from the contents of the image, and the facts it follows from."""
     if finding.status not in (AFFECTED, UNDER_INVESTIGATION) or finding.product.base:
-        return finding  # which files of a base are of which package is not known
+        return finding  # it is not known which files of a base are of which package
     for justification, verdict in _claims(finding, contents):
         if verdict.status == NOT_AFFECTED:
             facts = (*finding.evidence, *map(one_line, verdict.facts))
@@ -123,7 +123,8 @@ def _no_binary(product: Product, contents: ImageKnowledge) -> Verdict:
     if found := [*obstacles(product, contents), *_own_files(contents)]:
         return _unknown(*found)
     count = len(contents.packages)
-    return Verdict(NOT_AFFECTED, (f"none of the {count} packages in the image is of the source {product.name}",))
+    none = f"none of the {count} packages in the image is" if count != 1 else "the only package in the image is not"
+    return Verdict(NOT_AFFECTED, (f"{none} of the source {product.name}",))
 
 
 # Parts that an advisory names.
@@ -369,7 +370,11 @@ def same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
     if not compared:
         return _unknown("the image has no file of the source")
     has_fix = "" if versions[0] == finding.fixed else f", which has the fix of {finding.fixed}"
-    text = f"all {compared} files of {', '.join(pairs)} in the image are the same in {version}{has_fix}"
+    packages = ", ".join(pairs)
+    files = f"all {compared} files of {packages} in the image are"
+    if compared == 1:
+        files = f"the file of {packages} in the image is"
+    text = f"{files} the same in {version}{has_fix}"
     debs = ", ".join(f"{later.name} {later.version}" for _, later in pairs.values())
     return Verdict(NOT_AFFECTED, (text, f"compared with {debs}: content, mode, owner, control files, dependencies"))
 

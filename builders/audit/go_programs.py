@@ -157,7 +157,7 @@ def _build_info(data: bytes) -> tuple[str, str] | None:
         if version is None or text is None or not version[0].startswith((b"go", b"devel")):
             continue
         content = text[0]
-        # Sixteen bytes mark the begin and the end of the text.
+        # Sixteen bytes mark the beginning and the end of the text.
         if len(content) >= 33 and content[-17:-16] == b"\n":
             try:
                 return version[0].decode(), content[16:-16].decode()

@@ -97,7 +97,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list
     author, rows = text(top, "author", 200), top.get("statements")
     if not isinstance(rows, list) or len(rows) > MAX_STATEMENTS:
         raise BadVex(
-            "The document cannot be read", where=where, why=f"it has no list of <= {MAX_STATEMENTS} statements"
+            "The document cannot be read", where=where, why=f"it has no list of at most {MAX_STATEMENTS} statements"
         )
     found: list[VexStatement] = []
     ignored: list[str] = []
@@ -134,7 +134,7 @@ def _read(row: Mapping[str, Any], top: Mapping[str, Any], author: str, where: st
     if justification and justification not in JUSTIFICATIONS:
         return "its justification is unknown"
     if status == NOT_AFFECTED and not justification and not impact:
-        return "it does not tell why the product is not affected"
+        return "it does not say why the product is not affected"
     rows = row.get("products")
     products = tuple(filter(None, map(_product, rows if isinstance(rows, list) else [])))
     if not products:

@@ -78,8 +78,8 @@ class Statements:
         self.ignored: list[str] = []
         for statement in statements:
             if statement.time > now:
-                when = show_time(statement.time)
-                self.ignored.append(f"{statement.where}: a statement about {statement.names[0]} is of {when}")
+                why = f"its time, {show_time(statement.time)}, is in the future"
+                self.ignored.append(f"{statement.where}: a statement about {statement.names[0]} is ignored: {why}")
                 continue
             for product in statement.products:
                 self._add(statement, product, image)
@@ -167,7 +167,7 @@ def _names_source(stated: PackageUrl, product: Product) -> bool:
 
 
 def _told(statement: VexStatement) -> str:
-    """Return the evidence that a statement is."""
+    """Describe a statement as evidence."""
     by = f"{statement.author}, signed by {statement.signer}," if statement.signer else statement.author
     words = " ".join(filter(None, [statement.status, statement.justification]))
     prose = f": {statement.impact[:MAX_TEXT]}" if statement.impact else ""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fpack.builders.audit.accepted import AcceptedEntry, acceptance, expired
 from fpack.builders.audit.model import AFFECTED, SEVERITIES, UNDER_INVESTIGATION, Finding
 from fpack.store import DAY
+from fpack.store.errors import counted
 
 from .audits import AuditedImage
 from .vulnerability_data import VulnerabilityData
@@ -96,10 +97,11 @@ def _unchecked(image: AuditedImage, data: Sequence[VulnerabilityData], now: floa
     for item in data:
         age = days(item, now)
         if max_days is not None and age > max_days:
-            found.append(f"{item.where} is {age} days old, and the limit is {max_days:g}")
+            found.append(f"{item.where} is {counted(age, 'day')} old, and the limit is {max_days:g}")
         header = item.source.header
         if header.bad:
-            found.append(f"{header.bad} records of {item.where} cannot be read: {'; '.join(header.problems[:3])}")
+            bad = counted(header.bad, "record")
+            found.append(f"{bad} of {item.where} cannot be read: {'; '.join(header.problems[:3])}")
     return found
 
 

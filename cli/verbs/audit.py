@@ -336,7 +336,9 @@ def _ending(page: Page, reports: Sequence[ImageReport], accepted: Sequence[Accep
 def _data(item: VulnerabilityData, now: float) -> str:
     from fpack.builders.debian.suites import show_date
     from fpack.cli.images.audit_report import days
+    from fpack.store.errors import counted
 
     age = days(item, now)
-    when = f"{show_date(int(item.date))[:10]}, {'today' if not age else f'{age} days old'}"
-    return f"{item.source.name}, {item.where}, of {when}, {sum(item.source.header.rows.values())} records"
+    when = f"{show_date(int(item.date))[:10]}, " + (f"{counted(age, 'day')} old" if age else "today")
+    records = counted(sum(item.source.header.rows.values()), "record")
+    return f"{item.source.name}, {item.where}, of {when}, {records}"

@@ -73,7 +73,8 @@ class Compiler:
         self._size += len(packed)
         self._total += 1
         if self._size > MAX_BYTES or self._total > MAX_ROWS:
-            raise DataError("The vulnerability data is too large", where=self._where, why=f"over {self._total} records")
+            why = f"it has {self._total} records or more; the limits are {MAX_ROWS} records and {MAX_BYTES} bytes"
+            raise DataError("The vulnerability data is too large", where=self._where, why=why)
         if group:
             self.count(group)
 

@@ -47,7 +47,7 @@ def compile_tracker(stream: JsonStream, where: str) -> bytes:
         for number, entry in entries.items():
             _add(compiler, name, number, entry)
     if not sources:
-        raise DataError("The vulnerability data is empty", where=where)
+        raise DataError("The vulnerability data is empty", where=where, why="it names no source package")
     return compiler.finish()
 
 

@@ -1,4 +1,4 @@
-"""Compile a file or directory of vulnerability data. Its kind is told by its content, not by its name.
+"""Compile a file or directory of vulnerability data. fpack finds its kind by its content, not by its name.
 
 The kinds are the JSON of Debian's security tracker, one OSV document, a list of documents, and a zip or a directory of
 documents. Nothing is unpacked to a disk, and the names in a zip are used for messages only.
@@ -44,6 +44,8 @@ def compile_file(file: BinaryIO, where: str) -> bytes:
     file.seek(0)
     if size > MAX_FILE:
         raise DataError("The vulnerability data is too large", where=where, why=f"the limit is {MAX_FILE} bytes")
+    if not size:
+        raise DataError("The vulnerability data is empty", where=where, why="the file has no content")
     is_zip = file.read(len(_ZIP)) == _ZIP
     file.seek(0)
     if is_zip:
@@ -68,6 +70,8 @@ def _whole(data: bytes, where: str) -> dict[str, Any]:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        if isinstance(error, UnicodeDecodeError):
+            why = "it is not UTF-8"
         raise DataError("The vulnerability data is not valid JSON", where=where, why=why[:200]) from None
     if not isinstance(value, dict):
         raise DataError("The vulnerability data is of no known kind", where=where, why="it is not a JSON object")
@@ -98,7 +102,8 @@ def _zipped(file: BinaryIO, where: str) -> Iterator[tuple[str, object]]:
                 continue
             left -= len(data)
             if left < 0:
-                raise DataError("The vulnerability data is too large", where=where, why=f"over {MAX_UNPACKED} bytes")
+                why = f"the limit is {MAX_UNPACKED} bytes of unpacked documents"
+                raise DataError("The vulnerability data is too large", where=where, why=why)
             yield member.filename, data
 
 
@@ -137,9 +142,8 @@ def listing(directory: Path) -> list[tuple[str, os.stat_result]]:
                 elif entry.name.endswith(SUFFIX) or entry.is_dir():
                     found.append((path, entry.stat(follow_symlinks=False)))
         if len(found) > MAX_DOCUMENTS:
-            raise DataError(
-                "The vulnerability data is too large", where=str(directory), why=f"over {MAX_DOCUMENTS} files"
-            )
+            why = f"the limit is {MAX_DOCUMENTS} files"
+            raise DataError("The vulnerability data is too large", where=str(directory), why=why)
     return sorted(found, key=lambda item: os.fsencode(item[0]))
 
 

@@ -28,6 +28,7 @@ class JsonStream:
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
         self._text = ""
         self._at = 0
+        self._forgotten = 0  # characters
         self._ended = False
         self.first = self._peek()
 
@@ -69,7 +70,7 @@ class JsonStream:
                     return value
             except (JSONDecodeError, IndexError) as error:
                 if self._ended or self._is_certain(error):
-                    raise self._error(str(error)) from None
+                    raise self._error(self._reason(error)) from None
             except RecursionError:
                 raise self._error("it is nested too deeply") from None
             except ValueError as error:
@@ -84,6 +85,12 @@ class JsonStream:
         expected = isinstance(error, JSONDecodeError) and error.msg.startswith("Expecting")
         return expected and getattr(error, "pos", 0) + _WORD < len(self._text)
 
+    def _reason(self, error: Exception) -> str:
+        """Return what is wrong, and where in the whole text: the parser knows only what is left of it."""
+        if isinstance(error, JSONDecodeError):
+            return f"{error.msg}: character {self._forgotten + error.pos + 1}"
+        return "it ends early"
+
     def _more(self, size: int = CHUNK) -> None:
         """Read more, and forget what was parsed."""
         pieces = [self._text[self._at :]]
@@ -92,9 +99,10 @@ class JsonStream:
                 data = self._read(CHUNK)
                 self._ended = not data
                 pieces.append(self._decode(data, self._ended))
-            except UnicodeDecodeError as error:
-                raise self._error(f"it is not UTF-8: {error.reason}") from None
+            except UnicodeDecodeError:
+                raise self._error("it is not UTF-8") from None
             size -= CHUNK
+        self._forgotten += self._at
         self._text, self._at = "".join(pieces), 0
         if sum(map(self._text.count, ",[{")) > MAX_VALUES:
             raise self._error(f"a member has more than {MAX_VALUES} values")

@@ -62,7 +62,7 @@ def compile_osv(documents: Iterable[tuple[str, object]], where: str) -> bytes:
         except _Malformed as error:
             compiler.problem(name, str(error))
     if compiler.bad == total:
-        why = "; ".join(compiler.problems) if total else "it has no documents, whose names end with .json"
+        why = "; ".join(compiler.problems) or "it is an empty list, or no file in it has a name that ends with .json"
         raise DataError("The vulnerability data has no OSV document", where=where, why=why[:400])
     return compiler.finish()
 
@@ -76,7 +76,8 @@ def _parsed(value: object) -> dict[str, Any]:
         except RecursionError:
             raise _Malformed("it is nested too deeply") from None
         except ValueError as error:
-            raise _Malformed(f"it is not JSON: {error}"[:200]) from None
+            why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"it is not JSON: {error}"[:200]
+            raise _Malformed(why) from None
     if not isinstance(value, dict):
         raise _Malformed("it is not an object")
     return value

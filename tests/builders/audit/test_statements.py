@@ -174,7 +174,7 @@ def test_a_statement_of_the_future_does_not_count() -> None:
         statements, ignored = read(row(OCI, at=at))
         assert not ignored
         held = Statements(statements, IMAGE, NOW)
-        assert held.judge(FINDING) == FINDING and "CVE-2026-1 is of" in held.ignored[0]
+        assert held.judge(FINDING) == FINDING and "CVE-2026-1 is ignored: its time" in held.ignored[0]
 
 
 def test_a_document_can_be_the_predicate_of_an_attestation() -> None:

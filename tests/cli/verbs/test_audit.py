@@ -208,7 +208,7 @@ def test_old_and_damaged_data_is_told(audited: Audited, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.json"
     damaged.write_text(json.dumps({**DATA, "bad": {"CVE-2026-0009": entry(trixie=state("\x1b[2J"))}}))
     done = audited.fpack("audit", audited.tar, "--data", damaged, status=6)
-    assert f"not checked: 1 records of {damaged} cannot be read: bad CVE-2026-0009" in done.stdout
+    assert f"not checked: 1 record of {damaged} cannot be read: bad CVE-2026-0009" in done.stdout
     assert "\x1b" not in done.stdout
 
 
