@@ -212,7 +212,7 @@ class Cache:
                     self._claim(row, SignedPath(row.base, key, claims.time))
 
     def _claim(self, row: Realisation, claim: SignedPath) -> None:
-        """Keep a claim. A signer's latest word counts."""
+        """Keep a claim. A signer's latest statement counts."""
         self._signed.add(claim.base)
         by_signer = self._claims.setdefault((row.id, row.output), {})
         before = by_signer.get(claim.signer.spki)

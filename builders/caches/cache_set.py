@@ -31,7 +31,7 @@ class CacheSet:
         self._warn(f"the cache {cache.address} is not used: it did not answer shortly before")
 
     def failed(self, cache: Cache, error: Exception) -> None:
-        """Stop to use a cache."""
+        """Stop using a cache."""
         with self._lock:
             if cache.address in self._down:
                 return

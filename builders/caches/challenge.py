@@ -40,7 +40,7 @@ class ChallengedOutput(NamedTuple):
     def verdict(self) -> str:
         """AGREE or DIFFER if two independent witnesses spoke; ALONE with one, UNKNOWN with none.
 
-        A signer is one witness, however many caches repeat its words. What this machine took from a cache is no
+        A signer is one witness, however many caches repeat its statements. What this machine took from a cache is no
         witness of its own.
         """
         if len({witness.base for witness in self.witnesses}) > 1:

@@ -119,7 +119,8 @@ class Fetcher:
             self._read(plan)
         self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
-            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
+            hint = "run the command again"
+            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]), hint=hint)
         return [cached.record.path for cached in plan]
 
     def _read(self, plan: Sequence[CachedPath]) -> None:
@@ -130,8 +131,13 @@ class Fetcher:
         lengths = (n for cached in left if not cached.cache.is_here for n in ranges.lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
         needed = sum(cached.record.size for cached in left) + sum(stored[-3 * WORKERS :])  # on disk at once
-        if needed > free.f_bavail * free.f_frsize:
-            raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
+        if needed > (available := free.f_bavail * free.f_frsize):
+            raise CacheError(
+                "There is not enough space for the paths of a cache",
+                where=str(self._store.root),
+                why=f"their files have {needed} bytes, and {available} are free",
+                hint="fpack gc deletes what is unused",
+            )
         with self._lock:
             mine = [cached for cached in plan if cached.record.path not in self._contents]
             self._contents.update({cached.record.path: PathTree(cached) for cached in mine})
@@ -411,7 +417,8 @@ class Fetcher:
             progress(done + read, total)
             if rest and not unread:
                 why = "its paths reference each other in a circle"
-                raise CacheError("A cache gives no closure of a store path", where=str(rest[0].record.path), why=why)
+                where = str(rest[0].record.path)
+                raise CacheError("The closure of a store path in a cache is not valid", where=where, why=why)
             if rest and min(len(ready), unread) < _EARLY:
                 check()
                 self._wait(finished + min(unread, _EARLY))

@@ -140,7 +140,8 @@ def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
         try:
             others = {by_hash[hash_] for hash_ in info.references}
         except KeyError:
-            raise StoreError("A path was deleted while it was pushed", where=str(info.path), hint="try again") from None
+            hint = "run the command again"
+            raise StoreError("A path was deleted while it was pushed", where=str(info.path), hint=hint) from None
         references[info.path] = sorted(others - {info.path})
     described = {info.path: info for info in infos.values()}
     return [
@@ -312,7 +313,7 @@ class _FinishedOutputs(NamedTuple):
 
 
 class BackgroundPush:
-    """Push outputs while builds go on. A failed push is told, and fails no build."""
+    """Push outputs while builds go on. A failed push is reported, and fails no build."""
 
     def __init__(
         self, store: Store, cache: Cache, key: PrivateKey | None, generation: int, warn: Callable[[str], None]
@@ -351,7 +352,8 @@ class BackgroundPush:
                 push(self._store, self._cache, paths, rows, self._key)
         except (RepositoryError, StoreError, CacheError, OSError) as error:
             self._failed = True
-            self._warn(f"nothing more is pushed to the cache {self._cache.address}: {error}")
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            self._warn(f"nothing more is pushed to the cache {self._cache.address}: {why}")
         finally:
             for finished in some:
                 finished.then()

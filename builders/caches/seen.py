@@ -48,8 +48,8 @@ class CacheMemory:
                     raise RolledBack(
                         "The cache shows an older state than before",
                         where=self._address,
-                        why=f"its newest statement of a signer was made on {_date(before)}, and is gone",
-                        hint="if that is intended, run fpack cache forget URL",
+                        why=f"it no longer has a signer's statement of {_date(before)}, which this machine has seen",
+                        hint=f"if that is intended, run fpack cache forget {self._address}",
                     )
             seen.update({signer: at for signer, at in newest.items() if at})
 

@@ -289,7 +289,7 @@ class CacheSubstituter:
 def agreed(caches: Sequence[Cache], id_: bytes, output: str, threshold: int) -> str:
     """Return the base name that at least `threshold` signers give an output, or "".
 
-    A signer counts once, however many caches repeat its words, and with its latest word only.
+    A signer counts once, however many caches repeat its statements, and with its latest one only.
     """
     latest: dict[bytes, SignedPath] = {}
     for cache in caches:

@@ -99,10 +99,14 @@ def parse(rows: Iterable[Sequence[Any]], steps: int, most: int) -> dict[str, Cha
             good = kind in _KINDS and 0 <= step < steps and 0 <= mode <= 0o7777 and size >= 0
             good = good and 0 <= uid <= meta.MAX_ID and 0 <= gid <= meta.MAX_ID
             good = good and (kind != meta.FILE or len(sha256) == 64)
-        except (TypeError, ValueError) as error:
-            raise BuildError("The changes of maintainer scripts cannot be read", why=str(error)) from None
-        if not good or path in found or len(found) >= most:
-            raise BuildError("The changes of maintainer scripts cannot be read", why=f"{path!r:.100}")
+        except (TypeError, ValueError):
+            why = f"row {len(found) + 1} has other fields than expected"
+            raise BuildError("The changes of maintainer scripts cannot be read", why=why) from None
+        if len(found) >= most:
+            raise BuildError("Maintainer scripts changed too many paths", why=f"the limit is {most}")
+        if not good or path in found:
+            why = f"the row of {path!r:.100} is not valid"
+            raise BuildError("The changes of maintainer scripts cannot be read", why=why)
         try:
             split(f"data/{path}")
             if kind == meta.SYMLINK:

@@ -94,6 +94,8 @@ def decode_record(base: str, data: bytes) -> PathRecord:
     """Return the record of a path. Raise BadIndex if it is not valid."""
     try:
         value = canonical.decode(data, _MAX_VALUES, is_flat=True)
+        if len(value) < len(_CLASSES):
+            raise ValueError("it has too few fields")
         tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day, *more = value
         # An index has thousands of records, so this compares all classes at once.
         if (
@@ -116,7 +118,8 @@ def decode_record(base: str, data: bytes) -> PathRecord:
         if output and (len(output) > _MAX_OUTPUT or (output != "out" and not path.name.endswith(f"-{output}"))):
             raise ValueError("it is not the output of a derivation")
     except (NotCanonical, InvalidName, ValueError, TypeError) as error:
-        raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=str(error)[:200]) from None
+        why = "a field has a wrong type" if isinstance(error, TypeError) else str(error)[:200]
+        raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=why) from None
     if not output and make(path.name, tree, list(others)) != path:
         raise BadIndex("A cache describes a store path wrongly", where=base, why="its content has another path")
     return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec, day, files)
@@ -130,7 +133,10 @@ def _files(more: list[object]) -> tuple[DetachedFile, ...]:
     if not isinstance(rows, list) or not 0 < len(rows) <= MAX_FILES:
         raise ValueError("it has too many files")
     files = []
-    for name, blob, size in rows:
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(DetachedFile._fields):
+            raise ValueError("a file has other fields")
+        name, blob, size = row
         if name.__class__ is not str or blob.__class__ is not bytes or len(blob) != DIGEST or size.__class__ is not int:
             raise ValueError("a file has fields of wrong types")
         if not 0 <= size <= MAX_SIZE or name in ("", ".", "..") or "/" in name or "\0" in name:

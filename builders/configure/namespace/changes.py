@@ -90,7 +90,7 @@ class FileHasher:
             return self._known[inode]
         self._left -= size
         if self._left < 0:
-            raise InvalidRequest(f"TOO LARGE {path}")
+            raise InvalidRequest(f"they wrote more than the limit; the file at which it was reached is /{path}")
         hasher = hashlib.sha256()
         count = 0
         with open(open_below(self._top, path), "rb", buffering=0) as file:

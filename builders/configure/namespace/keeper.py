@@ -90,7 +90,8 @@ class Keeper:
             try:
                 become_init(request, self._setup, log_write)
             except BaseException as error:
-                os.write(log_write, f"fpack: {error}\n".encode())
+                reason = f"{error.filename or 'a command'}: {error.strerror}" if isinstance(error, OSError) else error
+                os.write(log_write, f"fpack: {reason}\n".encode())
             finally:
                 os._exit(125)
         os.close(log_write)

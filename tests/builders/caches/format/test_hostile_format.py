@@ -85,7 +85,7 @@ def test_a_record_with_a_wrong_field(changes: dict[str, Any], why: str) -> None:
         ([], "too many files"),
         ("blob", "too many files"),
         ([[f"{number}", TREE, 1] for number in range(MAX_FILES + 1)], "too many files"),
-        ([["blob", TREE]], ""),
+        ([["blob", TREE]], "other fields"),
         ([["blob", "text", 3]], "wrong types"),
         ([["../blob", TREE, 3]], "out of range"),
         ([["..", TREE, 3]], "out of range"),
