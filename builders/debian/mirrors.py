@@ -99,7 +99,7 @@ class Mirrors:
         """Return the URLs of the file `path` of an archive, best first. date: when it was there (Unix seconds)."""
         if archive not in ARCHIVES:
             raise MirrorError(
-                f"{archive!r} is not an archive of Debian or Ubuntu", why=f"archives are {', '.join(ARCHIVES)}"
+                f"{archive!r} is not an archive of Debian or Ubuntu", why=f"the archives are {', '.join(ARCHIVES)}"
             )
         tail = quote(check_path(path), safe="/+~:=,@")
         bases = [base.url for base in self.bases if base.archive == archive]
@@ -120,7 +120,7 @@ class Mirrors:
             return [url]
         archive, slash, path = url[len("mirror://") :].partition("/")
         if not slash:
-            raise MirrorError("The mirror URL has no path", where=url)
+            raise MirrorError("The mirror URL has no path", where=url, hint="write mirror://ARCHIVE/PATH")
         urls = self.urls(archive, path, self.dated(archive, path))
         if not urls:
             raise MirrorError(f"No mirror of {archive} is known", where=url, hint=mirror_hint(archive))
@@ -205,7 +205,7 @@ def _check_url(url: str) -> str:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
         raise MirrorError(
-            f"{url!r} is not a valid mirror URL",
+            f"{url[:200]!r} is not a valid mirror URL",
             hint="use http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL ubuntu=URL'",
         )
     return url.rstrip("/")

@@ -64,7 +64,8 @@ def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
         raise PackageError("The index has a package without a valid SHA-256 or SHA-512", where=where, why=why)
     own = fields.get("architecture", "")
     if own not in (arch, "all"):
-        raise PackageError("The index has a package of another architecture", where=where, why=f"{own!r}")
+        why = f"it is for {own[:60]!r}, expected {arch}"
+        raise PackageError("The index has a package for another architecture", where=where, why=why)
     version = check_version(fields.get("version", ""))
     source = _SOURCE.match(fields.get("source", name))
     if source is None:

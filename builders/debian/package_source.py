@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import DAY
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 from fpack.store.settings import ACCEPT_EXPIRED
 
 from .lock.file import LockFile
@@ -198,11 +198,8 @@ class DebianSource:
         except Cancelled:
             raise
         except FpackError as error:
-            days = int(age // DAY)
-            self._reporter.say(
-                f"warning: the package lock is {days} day{'' if days == 1 else 's'} old "
-                f"and cannot be refreshed: {error}"
-            )
+            days = counted(int(age // DAY), "day")
+            self._reporter.say(f"warning: the package lock is {days} old and cannot be refreshed: {error}")
             return []
         self.save()
         self.file.confirm(self._now())
@@ -233,7 +230,7 @@ class DebianSource:
         if release not in self._releases:
             raise NoSuchRelease(
                 f"There is no release {release!r} of {' or '.join(DISTRIBUTIONS.values())}",
-                hint=f"releases are {', '.join(sorted(self._releases))}",
+                hint=f"the releases are {', '.join(sorted(self._releases))}",
             )
 
     def _forbid_if_frozen(self, release: str, arch: str, what: str, error: type[Frozen] = Frozen) -> None:

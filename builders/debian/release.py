@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import DAY
+from fpack.store.errors import counted
 from fpack.store.settings import MAX_INDEX_AGE, MAX_INDEX_DAYS
 
 from .control import ControlError, parse_stanza
@@ -117,10 +118,11 @@ def check_dates(
         return
     if release.until is None and max_age is not None and release.date + max_age * DAY < now:
         raise Expired(
-            f"The index of {name} is {int((now - release.date) // DAY)} days old",
+            f"The index of {name} is {counted(int((now - release.date) // DAY), 'day')} old",
             where=where,
             why=f"its date is {show_date(release.date)} and it has no expiry date; such an index is accepted for "
-            f"{max_age:g} days, since a mirror with an old index may hide security updates",
+            f"{max_age:g} {'day' if max_age == 1 else 'days'}, since a mirror with an old index may hide security "
+            "updates",
             hint="try another mirror; for an archive that no longer changes use --accept-expired or "
             f"FPACK_ACCEPT_EXPIRED=1; {MAX_INDEX_AGE.names} sets the limit",
         )
@@ -140,7 +142,7 @@ def check_rollback(release: Release, locked_date: int | None, where: str = "") -
             f"The mirror has an older index of {release.name} than the lock",
             where=where,
             why=f"its date is {show_date(release.date)}; the locked index has {show_date(locked_date)}",
-            hint="try another mirror, or allow an older index",
+            hint="try another mirror, or accept the older index with fpack update --allow-older",
         )
 
 
@@ -149,9 +151,8 @@ def parse_release(signed: bytes, sha256: str, where: str = "") -> Release:
     try:
         fields = parse_stanza(signed.decode("utf-8").replace("\r\n", "\n"), where)
     except (UnicodeDecodeError, ControlError) as error:
-        raise ReleaseError(
-            "The suite's index is malformed", where=where, why=getattr(error, "why", str(error))
-        ) from None
+        why = error.why if isinstance(error, ControlError) else "it is not UTF-8"
+        raise ReleaseError("The suite's index is malformed", where=where, why=why) from None
     files = _files(fields, where)
     if not files:
         broken = [name for key, name in (("md5sum", "MD5"), ("sha1", "SHA-1")) if fields.get(key, "").strip()]

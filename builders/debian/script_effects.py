@@ -1,7 +1,7 @@
 """Decide from the text of maintainer scripts whether running them could change an image.
 
 Running scripts needs dpkg and the packages that every Debian system has, so an image in which no script matters is made
-much faster without. A script is assumed to matter unless one of these holds:
+much faster without running any. A script is assumed to matter unless one of these holds:
 
 - Its package is Essential, or listed here: it serves upgrades or a Debian system, and not the image's program.
 - It has nothing but sections of debhelper that do not change an image, and branches without commands.
@@ -44,7 +44,7 @@ _OF_SYSTEMS = {
 _NAMES = re.compile("|".join(f"(?:{name})" for name in _OF_SYSTEMS))
 # The sections of these delete old versions of files, or compile modules for a cache.
 _IDLE_SECTIONS = "dh_installdeb|dh_installmenu|dh_makeshlibs|dh_python3|dh_pypy"
-# A root has the links of alternatives, from the text of the scripts. A tree in which scripts run has not.
+# A root has the links of alternatives, from the text of the scripts. A tree in which scripts run lacks them.
 _ROOTS_SECTIONS = f"{_IDLE_SECTIONS}|dh_installalternatives"
 _MAX_LINE = 1000  # characters; a longer command has an effect: for some, _IDLE takes time cubic in the length
 _WORD = r"""[\w"'$@{}.:/!=\[\] -]*"""

@@ -313,4 +313,4 @@ def _date(time: datetime) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [error.__class__.__name__])[0]
+    return (str(error).strip().splitlines() or ["the OpenPGP library gives no reason"])[0]

@@ -129,7 +129,7 @@ class NeedFinder:
 
         def rank(name: str) -> tuple[object, ...]:
             # The lowest goes first: no transitional package, a -dev package, a usual one, a similar name. Of packages
-            # of which one depends on the other, the one that is depended on has the file itself. At last, the highest
+            # of which one depends on the other, the one that is depended on has the file itself. Finally, the highest
             # version in the name, then the shortest name.
             depended = sum(name in facts[other].depends for other in candidates if other != name)
             depends = sum(other in facts[name].depends for other in candidates if other != name)

@@ -59,7 +59,9 @@ def parse_rows(pieces: Iterable[bytes], where: str = "") -> list[bytes]:
             rows[key] = names
             kept += len(key) + len(names)
             if len(rows) > MAX_ROWS or kept > MAX_KEPT:
-                why = f"{len(rows)} files of {kept} bytes"
+                why = (
+                    f"its {len(rows)} entries have {kept} bytes; the limits are {MAX_ROWS} entries and {MAX_KEPT} bytes"
+                )
                 raise IndexUnusable("The index of files has too many entries", where=where, why=why)
     return [b"%s%s\n" % row for row in sorted(rows.items())]
 
@@ -72,9 +74,10 @@ def _lines(pieces: Iterable[bytes], where: str) -> Iterable[list[bytes]]:
         rest = lines.pop()
         count += len(lines)
         if count > MAX_LINES:
-            raise IndexUnusable("The index of files has too many lines", where=where, why=f"over {MAX_LINES}")
+            raise IndexUnusable("The index of files has too many lines", where=where, why=f"the limit is {MAX_LINES}")
         if len(rest) > MAX_LINE:
-            raise IndexUnusable("The index of files has too long a line", where=where, why=f"over {MAX_LINE} bytes")
+            why = f"the limit is {MAX_LINE} bytes"
+            raise IndexUnusable("The index of files has a line that is too long", where=where, why=why)
         yield lines
     yield [rest]
 

@@ -49,13 +49,12 @@ class IndexDownload(NamedTuple):
     def opened(self) -> Iterator[tuple[Path, str]]:
         """Download to a temporary file. Return it and its first URL. Raise IndexGone if no mirror has the index.
 
-        Errors of the disk, in the context as well, are raised as IndexUnusable.
+        Errors of the disk are raised as IndexUnusable, also those of the code that uses the file.
         """
         cache, pin, suite = self.cache, self.pin, self.suite
         if max(pin.size, pin.packed.size) > MAX_SIZE:
-            raise IndexUnusable(
-                f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
-            )
+            why = f"it has {pin.size} bytes, {pin.packed.size} compressed; the limit is {MAX_SIZE}"
+            raise IndexUnusable(f"The index of {suite.name} is too large", why=why)
         urls = index_urls(self.mirrors, pin, suite, self.date)
         try:
             cache.make()

@@ -36,7 +36,7 @@ def at_hand(
     arch: str,
     archive: Callable[[], DebianArchive],
 ) -> list[AtHand]:
-    """The indexes of a release, the lock's if they are available; an FpackError if there are none at all."""
+    """Return the indexes of a release: the lock's if they are available. Raise an FpackError if there are none."""
     found = locked(cache, lock, release, suites, arch)
     if len(found) == len(suites):
         return found
@@ -51,7 +51,7 @@ def at_hand(
 
 
 def locked(cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[AtHand]:
-    """Those of a release's indexes that the lock pins and the cache holds."""
+    """Return those of a release's indexes that the lock pins and the cache holds."""
     found = []
     for suite in suites:
         pin = lock.indexes.get((release, suite.label, arch))
@@ -62,7 +62,7 @@ def locked(cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite],
 
 
 def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
-    """The newest index of each suite that the cache holds; none if the first suite's is missing.
+    """Return the newest index of each suite that the cache holds; none if the first suite's is missing.
 
     The cache keeps only releases whose signatures were good, and indexes that they vouched for.
     """

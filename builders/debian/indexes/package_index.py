@@ -7,6 +7,7 @@ mapped into memory; a stanza is parsed only when it is requested.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -38,11 +39,12 @@ def choose(release: Release, arch: str, component: str = COMPONENT, where: str =
         raise IndexUnusable(
             f"{name} has no packages for {arch}",
             where=where,
-            why=f"it has {' '.join(sorted(release.architectures))}",
+            why=f"it has packages for {', '.join(sorted({*release.architectures} - {'all'}))}",
             hint="name one of these architectures, or another release",
         )
     if pin.size > MAX_SIZE:
-        raise IndexUnusable(f"The index of {name} is too large", where=where, why=f"{pin.size} bytes")
+        why = f"it has {pin.size} bytes; the limit is {MAX_SIZE}"
+        raise IndexUnusable(f"The index of {name} is too large", where=where, why=why)
     return pin
 
 
@@ -209,7 +211,7 @@ def _map(path: Path) -> Buffer:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if open_to_others(status):
-            raise PermissionError(f"other users can change {path}")
+            raise PermissionError(errno.EACCES, "other users can change it", os.fspath(path))
         if status.st_size == 0:
             return b""
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -230,5 +232,6 @@ def open_index(download: IndexDownload, arch: str) -> PackageIndex:
         fetch()
         index = open_cached(cache, pin, suite, arch, fetch)
     if index is None:
-        raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
+        hint = "run the command again, or set XDG_CACHE_HOME to another directory"
+        raise IndexUnusable(f"The cached index of {suite.name} cannot be read", where=str(cache.text(pin)), hint=hint)
     return index

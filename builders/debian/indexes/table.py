@@ -63,7 +63,8 @@ def make_table(text: Buffer, where: str = "") -> bytes:
         at = b"%d" % start
         offsets[name] = offsets[name] + b" " + at if name in offsets else at
         if len(offsets[name]) > MAX_OFFSETS:
-            raise IndexUnusable("The index has too many stanzas of one package", where=where, why=name.decode("ascii"))
+            what = f"The index has too many stanzas of the package {name[:100].decode('ascii')}"
+            raise IndexUnusable(what, where=where)
     providers: dict[bytes, list[bytes]] = {}
     provided = 0
     for match in _PROVIDES.finditer(text):
@@ -72,14 +73,16 @@ def make_table(text: Buffer, where: str = "") -> bytes:
             raise IndexUnusable("The index is malformed", where=where, why="a field stands before the first package")
         owner = owners[number - 1]
         if match.end() - match.start() > MAX_PROVIDES:
-            raise IndexUnusable("The index has a package that provides too many names", where=where)
+            what = f"The index has the package {owner[:100].decode('ascii')}, which provides too many names"
+            raise IndexUnusable(what, where=where)
         for found in _NAMES.finditer(match[1]):
             names = providers.setdefault(found[1], [])
             if not names or names[-1] != owner:
                 names.append(owner)
                 provided += 1
                 if provided > MAX_ENTRIES:
-                    raise IndexUnusable("The index provides too many names", where=where, why=f"over {MAX_ENTRIES}")
+                    why = f"the limit is {MAX_ENTRIES}"
+                    raise IndexUnusable("The packages of the index provide too many names", where=where, why=why)
     lines = [HEADER % len(text)]
     for name in sorted(offsets.keys() | providers.keys()):
         lines.append(b"%s\t%s\t%s\n" % (name, offsets.get(name, b""), b" ".join(providers.get(name, ()))))
@@ -95,10 +98,12 @@ def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
         raise IndexUnusable("The index is malformed", where=where, why="it does not begin with a package")
     for count, match in enumerate(_PACKAGE.finditer(text), 2):
         if count > MAX_ENTRIES:
-            raise IndexUnusable("The index has too many packages", where=where, why=f"over {MAX_ENTRIES}")
+            why = f"the limit is {MAX_ENTRIES}"
+            raise IndexUnusable("The index has too many packages", where=where, why=why)
         start = match.start() + 1
         if text[start - 2 : start] != b"\n\n":
-            raise IndexUnusable("The index is malformed", where=where, why=f"no blank line before byte {start}")
+            why = f"there is no blank line before byte {start}"
+            raise IndexUnusable("The index is malformed", where=where, why=why)
         yield start, match[1]
 
 

@@ -29,12 +29,15 @@ class LockFile:
         try:
             data = read_bytes(self.path, MAX_SIZE + 1)
             if len(data) > MAX_SIZE:
-                raise LockCorrupt("The lock is too large", where=str(self.path), hint=HINT)
+                why = f"it has more than {MAX_SIZE} bytes"
+                raise LockCorrupt("The lock is too large", where=str(self.path), why=why, hint=HINT)
             text = data.decode().replace("\r\n", "\n")
         except FileNotFoundError:
             return Lock()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or str(error)
+        except UnicodeDecodeError:
+            raise LockError("The lock cannot be read", where=str(self.path), why="it is not UTF-8", hint=HINT) from None
+        except OSError as error:
+            why = error.strerror or str(error)
             raise LockError("The lock cannot be read", where=str(self.path), why=why) from None
         return parse_lock(text, str(self.path))
 
