@@ -40,7 +40,7 @@ def go_skeleton(source: SourceFiles) -> Skeleton:
 
 
 def imported(content: bytes) -> list[str]:
-    """Return the import paths of a Go file. Text that is no Go has none from where it stops to be Go."""
+    """Return the import paths of a Go file. Imports after text that is not Go are not found."""
     at = _skip(content, 0)
     package = _PACKAGE.match(content, at)
     if package is None:

@@ -31,8 +31,8 @@ Messages: TypeAlias = Sequence[tuple[re.Pattern[str], Reader | str]]
 _NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
-# Ahead in the line of an error: it is about something that is absent.
-_LEAST = r"(?:v?\d[\w.+-]{0,30} )?(?:or (?:better|newer|later|greater|higher|above) )?"  # behind a name
+_LEAST = r"(?:v?\d[\w.+-]{0,30} )?(?:or (?:better|newer|later|greater|higher|above) )?"  # after a name
+# A look ahead in the line of an error: the error is about something that is absent.
 _LACKS = r"(?=[^\n]{0,300}\b(?:not|no|\w+n't|missing|requires?d?|needs?|needed|unable|install)\b)"
 _NO_NAMES = (
     r"(?:librar(?:y|ies)|headers?|packages?|support|which|that|it|files?|compiler|version|be|and|or|is|are|was|were|"

@@ -79,7 +79,7 @@ class OutputReader:
         self._out = out
         self._build_paths = build_paths
         self._hashes = inputs | build_paths.keys()
-        self._left = most
+        self._left = self._most = most
         self._check = check
         self._programs: dict[str, LoadFacts] = {}
         self._machines: dict[str, int] = {}
@@ -115,9 +115,9 @@ class OutputReader:
             found: dict[bytes, ScannedEntry] = {}
             for entry in sorted(map(os.fsencode, os.listdir(fd))):
                 check_entry(entry)
-                if self._mentioned(entry) & self._build_paths.keys():
-                    raise BuildError("The name of a file in an output contains the output's build path", where=path)
                 below = f"{path}/{os.fsdecode(entry)}" if path else os.fsdecode(entry)
+                if self._mentioned(entry) & self._build_paths.keys():
+                    raise BuildError("The name of a file in an output contains the output's build path", where=below)
                 found[entry] = self._scan(fd, entry, below, depth + 1)
             return found
         finally:
@@ -133,7 +133,8 @@ class OutputReader:
         self._left -= status.st_size
         self._size += status.st_size
         if self._left < 0:
-            raise BuildError("The outputs of a build are too large", why="they exceed its size limit")
+            why = f"they have more than {self._most} bytes"
+            raise BuildError("The outputs of a build are too large", why=why, hint="raise the limit `size`")
         fd = open_file(parent, name, status.st_mode)
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)

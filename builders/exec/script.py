@@ -92,9 +92,8 @@ def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) ->
     }
     for name, value in env.items():
         if not isinstance(value, str) or "\0" in value or not name or "=" in name or "\0" in name:
-            raise BuildError(
-                f"{name!r} in a build's environment is not a valid variable", why="its value is not a string"
-            )
+            why = "a name is not empty and has neither = nor NUL; a value is a string without NUL"
+            raise BuildError(f"{name!r} in a build's environment is not a valid variable", why=why)
         found[name] = f"{value}:{found['PATH']}" if name == "PATH" else value
     found.update(outputs)
     return tuple(sorted(found.items()))

@@ -45,7 +45,8 @@ def collect(store: Store, image: StorePath) -> StoreRecord:
     others = {*store.closure([image, *built])} - layers - built - tables - {image}
     for path in others:
         if payload(store.tree(path)) is None:
-            raise RecordError(f"{path} is in the closure of the image, and not in it", where=str(image))
+            why = f"its closure has {path}, which is in no layer and is not the payload of a package"
+            raise RecordError("The image does not have all of its closure", where=str(image), why=why)
     made = {path: _makers(store, path) for path in others}
     read = {path: store.tree(path).read("meta", _MAX_TABLE) for path in sorted(tables)}
     read_slices = sorted(_searched(store, found) - tables)

@@ -122,10 +122,15 @@ def decode(data: bytes, where: str) -> StoreRecord:
         )
     except (zstandard.ZstdError, NotCanonical, FpackError, ValueError, TypeError, KeyError, AttributeError) as error:
         why = f"{error.what}: {error.why}" if isinstance(error, FpackError) and error.why else str(error)
+        if isinstance(error, KeyError):
+            why = f"it lacks the field {error}"
+        elif isinstance(error, TypeError | AttributeError):
+            why = "a field has a wrong type"
         raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
     groups = (found.tables, found.built, found.payloads, found.searched, found.makers, found.blobs)
     if sum(map(len, groups)) > MAX_PATHS:
-        raise RecordError("The record of the image's store paths has too many paths", where=where)
+        why = f"the limit is {MAX_PATHS}"
+        raise RecordError("The record of the image's store paths has too many paths", where=where, why=why)
     return found
 
 
@@ -135,7 +140,7 @@ def _tables(rows: list[list[Value]]) -> dict[StorePath, StoredTable]:
 
 def _bytes(value: Value) -> bytes:
     if not isinstance(value, bytes):
-        raise TypeError("a field is not of bytes")
+        raise TypeError("a field is not bytes")
     return value
 
 

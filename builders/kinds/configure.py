@@ -127,7 +127,7 @@ def _limits(given: Mapping[str, Value] | None) -> ConfigureLimits:
     values = {name: value for name, value in (given or {}).items() if value is not None}
     for name, value in values.items():
         if name not in ConfigureLimits._fields:
-            raise BuildError(f"There is no limit {name!r}", hint="limits are: " + ", ".join(ConfigureLimits._fields))
+            raise BuildError(f"There is no limit {name!r}", hint=f"the limits are {', '.join(ConfigureLimits._fields)}")
         if value.__class__ is not int or value <= 0:
             raise BuildError(f"The limit {name!r} is not a number above 0", why=f"it is {value!r}")
     return ConfigureLimits(**values)
@@ -157,7 +157,7 @@ class _RunPlan(NamedTuple):
         )  # fmt: skip
 
 
-# Mount points of other sandboxes, which a view has and a Debian system without the packages that ship them has not.
+# Mount points of other sandboxes: a view has them, and a Debian system lacks them unless a package ships them.
 _MOUNT_POINTS = (
     "build", "etc/hostname", "etc/localtime", "etc/machine-id", "etc/resolv.conf", "fpack/store", "fpack", "home",
     "media", "mnt", "opt", "srv",
@@ -283,7 +283,11 @@ def _write(
     """Write the output: the contents come from the first run."""
     if first.steps != second.steps:
         differing = sorted({step.package for step in {*first.steps} ^ {*second.steps}})
-        raise BuildError("Two runs of maintainer scripts activated different triggers", why=", ".join(differing))
+        raise BuildError(
+            "Two runs of maintainer scripts activated different triggers",
+            why=f"those of {', '.join(differing)} differ" if differing else "their order differs",
+            hint=f'leave the package out with configure = {{ skip = ["{differing[0]}"] }}' if differing else "",
+        )
     by_uid = {int(fields[2]): name for name, fields in reversed(first.accounts.users.items())}
     by_gid = {int(fields[2]): name for name, fields in reversed(first.accounts.groups.items())}
     outcome = changes.decide(
@@ -292,7 +296,8 @@ def _write(
     )  # fmt: skip
     total = sum(kept.entry.size for kept in outcome.kept)
     if total > limits.size:
-        raise BuildError("Maintainer scripts wrote too much", why=f"{total} bytes", hint="raise the limit `size`")
+        why = f"they wrote {total} bytes; the limit is {limits.size}"
+        raise BuildError("Maintainer scripts wrote too much", why=why, hint="raise the limit `size`")
     writer = task.writer()
     writer.mkdir("data")
     entries = _write_entries(task, view, run, outcome, first.contents, writer)
@@ -340,7 +345,8 @@ def _write_file(entry: TreeEntry, writer: TreeWriter, path: str, content: Iterat
 
     node = writer.file(path, pieces(), entry.executable)
     if hasher.digest() != entry.sha256:
-        raise BuildError("A file changed after the last maintainer script", where=f"/{entry.path}")
+        what = "A file changed after the last maintainer script"
+        raise BuildError(what, where=f"/{entry.path}", hint="run the command again")
     facts = elf.facts(head, f"{writer.disk}/{path}") if head[:2] == b"#!" or head[:4] == elf.ELF_MAGIC else None
     return entry._replace(blake3=node.digest, facts=facts)
 

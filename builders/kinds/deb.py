@@ -160,7 +160,8 @@ def _control(name: str, section: Section) -> _Control:
             if not _CONTROL_NAME.match(inner):
                 raise ArchiveError("A control file has an invalid name", where=_show(member.name))
             if member.size > MAX_CONTROL_FILE:
-                raise ArchiveError("A control file is too large", where=inner, why=f"{member.size} bytes")
+                why = f"it has {member.size} bytes; the limit is {MAX_CONTROL_FILE}"
+                raise ArchiveError("A control file is too large", where=inner, why=why)
             content = b"".join(archive.content())
             if inner == "control":
                 stanza = content

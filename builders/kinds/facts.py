@@ -1,8 +1,8 @@
 """Build the `facts` kind: what a bill of materials tells of a store path in an image.
 
-Reads every file of the path once, for its digests and what it loads. Of a package, it reads also the dpkg status, the
-copyright file and the .deb. The path's own bills of materials are read, too. Of a package of a language, its archive is
-read, or its directory in the source.
+The builder reads every file of the path once, for its digests and what it loads. Of a package, it reads also the dpkg
+status, the copyright file and the .deb. The path's own bills of materials are read, too. Of a package of a language,
+its archive is read, or its directory in the source.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
             try:
                 found += read(_text(path))
             except (ValueError, KeyError, RecursionError) as error:
-                task.log(f"{name} cannot be read: {error}")
+                why = f"it lacks the field {error}" if isinstance(error, KeyError) else one_line(str(error))
+                task.log(f"{name} cannot be read: {why}")
     return tuple(sorted(found))
 
 
@@ -152,7 +153,7 @@ def _fragments(task: Task, top: str, paths: Sequence[str]) -> tuple[tuple[Fragme
             task.log(f"The bill of materials {unread[-1]} cannot be read: {one_line(str(error))}")
     if (others := len(paths) - fragments.MAX_DOCUMENTS) > 0:
         unread.append(f"{others} other files")
-        task.log(f"{unread[-1]} are not read: there are more than {fragments.MAX_DOCUMENTS} bills of materials")
+        task.log(f"Of {len(paths)} bills of materials, only the first {fragments.MAX_DOCUMENTS} are read")
     return tuple(fragments.unique(found)), tuple(unread)
 
 

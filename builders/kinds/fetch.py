@@ -78,7 +78,7 @@ class FetchBuilder(BaseBuilder):
         self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
-        """Return the declared digests, the name and the executable bit: who may download a file is not what it is."""
+        """Return the declared digests, the name and the executable bit. The login does not change the file."""
         args, sha512 = arguments.read(FetchArgs, drv.args), arguments.read(StrongDigest, drv.args).sha512
         more = [sha512] if sha512 else []
         return [f"fetch {VERSION}", args.sha256, drv.name, args.executable, *more]

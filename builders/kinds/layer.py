@@ -67,8 +67,8 @@ def decode(data: bytes) -> LayerInfo:
     value = canonical.decode(data)
     try:
         return LayerInfo(**{**value, "shipped": tuple(value["shipped"])})
-    except (TypeError, KeyError) as error:
-        raise StoreError("The description of a layer is malformed", why=str(error)) from None
+    except (TypeError, KeyError):
+        raise StoreError("The description of a layer is malformed", why="it has other fields than expected") from None
 
 
 class Budget:

@@ -23,6 +23,7 @@ from fpack.builders.python.pages import MAX_PAGE, file_of, links
 from fpack.builders.python.wheels import IndexFile, WheelTarget, choose, target
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
+from fpack.store.errors import counted
 from fpack.store.files.tree import read_file
 from fpack.store.path import clean_name
 
@@ -159,11 +160,13 @@ def _nothing(args: PypiArgs, offered: Sequence[IndexFile]) -> BuildError:
     if offered:
         why = "it has " + ", ".join(sorted(file.name for file in offered)[:5])
         return BuildError(f"No file of {project} {version} is compatible", where=project, why=why)
+    indexes = counted(len(pip_indexes()), "index", "indexes")
+    directories = counted(len(pip_directories()), "directory", "directories")
+    hashes = counted(len(args.hashes), "hash", "hashes")
     return BuildError(
         f"No index has {project} {version} with one of the locked hashes",
         where=project,
-        why=f"{len(pip_indexes())} indexes and {len(pip_directories())} directories were searched "
-        f"for {len(args.hashes)} hashes",
+        why=f"fpack searched {indexes} and {directories} for {hashes}",
         hint="pip config list shows the configured indexes; lock again if the files were replaced",
     )
 

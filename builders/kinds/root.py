@@ -55,7 +55,7 @@ from fpack.store.path import StorePath
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
 # 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
-# 11: the user of a server that is not there is told. 12: the first start alone runs as root.
+# 11: a missing user of a server is reported. 12: the first start alone runs as root.
 # 13: the extensions of PHP in roots without scripts.
 VERSION = 13
 

@@ -55,7 +55,8 @@ class SbomBuilder(BaseBuilder):
         """Request the facts, and write the documents."""
         args = arguments.read(SbomArgs, task.args)
         if unknown := [name for name in args.formats if name not in documents.FORMATS]:
-            raise BuildError(f"{unknown[0]!r} is not a format of bills of materials")
+            hint = f"the formats are {', '.join(documents.FORMATS)}"
+            raise BuildError(f"{unknown[0]!r} is not a format of bills of materials", hint=hint)
         data = task.tree(args.manifest).read(CANONICAL_FILE, MAX_SIZE)
         reader = ManifestReader(data, str(args.manifest))
         head = reader.head
@@ -63,7 +64,7 @@ class SbomBuilder(BaseBuilder):
         paths = wanted(head)
         debs = {path.path: deb for path in paths if path.package and (deb := provenance.deb(path.derivation))}
         if lost := [path.package for path in paths if path.package and path.path not in debs]:
-            raise BuildError(f"The manifest does not tell the file of the package {lost[0]}")
+            raise BuildError(f"The manifest does not say from which .deb the package {lost[0]} is")
         builds = [path.derivation for path in paths if not path.table]
         behind = frozenset[str]().union(*map(provenance.behind, builds))
         sources, archives = provenance.sources(behind), provenance.archives(behind)

@@ -55,7 +55,7 @@ ATTACKS = {
         "more than 3200 files"),
     "a large output": (
         "mkdir $out; for i in {1..100}; do head -c 1000000 /dev/zero > $out/$i; done", {"size": 50 * MB},
-        "exceed its size limit"),
+        "are too large"),
     "a hole as large as a disk": (
         "truncate -s 4611686018427387904 $out", {"size": 50 * MB}, "write at most 52428800 bytes"),
     "a log without end": (
@@ -73,7 +73,7 @@ def test_what_takes_too_much_is_ended(caller: Caller, name: str) -> None:
     result = caller.build(script, "greedy", limits=limits)
     error = ended(caller, result)
     # A busy machine may notice while it is written what an idle one finds in the finished outputs.
-    found = words in error or (words == "exceed its size limit" and "it wrote more than" in error)
+    found = words in error or (words == "are too large" and "it wrote more than" in error)
     assert found and "all of it was had" not in error and "all of them were had" not in error, error
 
 
