@@ -203,7 +203,7 @@ class Cache:
                     self._warn(f"a statement in the cache {self.address} is ignored: {error}")
                     continue
                 if claims.time > now + _FUTURE:
-                    self._warn(f"a statement in the cache {self.address} is ignored: its time lies in the future")
+                    self._warn(f"a statement in the cache {self.address} is ignored: its time is in the future")
                     continue
                 self._statements[digest] = claims.time
                 if claims.time < oldest:

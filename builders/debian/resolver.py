@@ -257,9 +257,9 @@ class _Resolver:
             else:
                 providers = self.universe.providers(relation.name)
                 names = ", ".join(p.name for p in providers[:3])
-                there.append(
-                    f"{relation.name} is only provided, by {names}" if names else f"there is no {relation.name}"
-                )
+                provide = "provides" if len(providers) == 1 else "provide"
+                virtual = f"{relation.name} is a virtual package that {names} {provide}"
+                there.append(virtual if names else f"there is no {relation.name}")
         if not package.version:
             return f"{clause[0].name} was requested, but {', '.join(there)}"
         wanted = " | ".join(map(str, clause))

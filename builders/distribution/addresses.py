@@ -157,7 +157,8 @@ def _registry(reference: Reference, plain_http: bool | str, mirrors: bool, setti
 
     route = registry_config.find(reference, settings.environ)
     if route.blocked:
-        raise Denied("The configuration of registries blocks this repository", where=str(reference), why=route.blocked)
+        what, why = "The configuration of registries blocks this repository", f"it blocks {route.blocked}"
+        raise Denied(what, where=str(reference), why=why)
     main = _place(route.main, plain_http, settings)
     if not mirrors or not route.mirrors:
         return main

@@ -64,7 +64,8 @@ def reached(repository: Listing, ignored: Iterable[str] = ()) -> set[str]:
             continue
         read.add(document.digest)
         if len(read) > MAX_MANIFESTS:
-            raise RepositoryError("The repository has too many manifests", where=repository.name)
+            why = f"the limit is {MAX_MANIFESTS}"
+            raise RepositoryError("The repository has too many manifests", where=repository.name, why=why)
         found.add(document.digest)
         todo += attached.get(document.digest, ())
         manifests, blobs = children(document, repository.name)

@@ -345,7 +345,9 @@ class Transport:
                 return answer
             answer.close()
             url = join_url(url, target)
-        raise Unavailable(f"The {self.server} redirects too often", where=self.base, why=f"after {REDIRECTS} redirects")
+        raise Unavailable(
+            f"The {self.server} redirects too often", where=self.base, why=f"the limit is {REDIRECTS} redirects"
+        )
 
     def check(self, url: str) -> None:
         """Raise Denied for a URL that fpack does not ask: one without TLS, or one on this machine named by another."""
@@ -357,8 +359,8 @@ class Transport:
         schemes = ("http", "https") if self.base.startswith("http:") else ("https",)
         if mine and parts.hostname and is_loopback(parts.hostname) and parts.scheme in schemes:
             return
-        why = f"it leads to {parts.scheme}://{parts.hostname}"
-        raise Denied(f"fpack does not follow the {self.server} there", where=self.base, why=why)
+        why = f"it is {parts.scheme}://{parts.hostname}, and fpack asks only https servers that are not this machine"
+        raise Denied(f"fpack does not ask the server that the {self.server} leads to", where=self.base, why=why)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, size: int | None) -> RegistryAnswer:
         """Send one request. Raise HttpError if the connection fails."""

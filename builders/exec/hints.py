@@ -74,8 +74,8 @@ def advice_for_tests(log: str) -> str:
     names = failed_tests(log)
     if not names:
         return (
-            "`check = null` leaves out what the project checks of itself, if that cannot run in a sandbox or is older "
-            "than the tools; fpack fix --no-check sets it"
+            "`check = null` leaves out the project's own tests, if they cannot run in a sandbox or are older than the "
+            "tools; fpack fix --no-check sets it"
         )
     what = f"{'the test' if len(names) == 1 else 'the tests'} {', '.join(names)} failed"
     return f"{what}: `check = null` leaves out all tests, if they cannot run in a sandbox; fpack fix --no-check sets it"

@@ -84,7 +84,7 @@ def _other_library(shown: str, facts: LoadFacts, library: BuiltLibrary, found: s
         f"{shown} would not load the {library.soname} of {_name(library)}, which is in `libs`",
         where=shown,
         why=f"{loads}, since {runpath}",
-        hint="the linkers of PATH add the RUNPATH: let the build call no other, and remove no RUNPATH afterwards; or "
+        hint="the linkers of PATH add the RUNPATH: let the build call no other linker, and keep the RUNPATH; or "
         f"link with -Wl,-rpath,{library.directory}; or take {_name(library)} out of `libs`",
     )
 

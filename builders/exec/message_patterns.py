@@ -52,8 +52,8 @@ _CARGO = (
 )
 _FEATURES = 'the program {0} needs the features {1}: name them in `flags`, as in ["--features", "one,two"]'
 _DENIED = (
-    "the source makes {0} of this compiler errors: patch its deny({0}), or let them pass by `env` with RUSTFLAGS = "
-    '"--cap-lints warn --remap-path-prefix=/build=."'
+    "the source turns the {0} of this compiler into errors: remove its deny({0}) by a patch, or set in `env` "
+    'RUSTFLAGS = "--cap-lints warn --remap-path-prefix=/build=."'
 )
 _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"

@@ -260,12 +260,14 @@ class ImageIntake:
     def _compare(self, path: StorePath, tree: bytes, references: Sequence[StorePath]) -> None:
         found = make(path.name, tree, sorted(references))
         if found != path:
-            raise RecordError("A store path of the image has another content", where=str(path), why=f"it is {found}")
+            why = f"its content has the path {found}"
+            raise RecordError("A store path of the image has another content", where=str(path), why=why)
 
     def _compare_built(self, path: StorePath) -> None:
         writer, references = self._writers[path], list(self._record.built[path])
         if writer.finish() != tree_digest(self.expected.trees[path]):
-            raise RecordError("A store path of the image has another content", where=str(path))
+            why = "its tree is not the one of the manifest"
+            raise RecordError("A store path of the image has another content", where=str(path), why=why)
         if path in self.expected.own and not own_output(path, os.fspath(writer.disk), references):
             why = "its path is not that of its content and its references"
             raise RecordError("A store path of the image has another content", where=str(path), why=why)

@@ -200,13 +200,13 @@ def test_what_was_tried_is_explained() -> None:
 
 def test_a_name_that_does_not_exist() -> None:
     assert "none was requested, but there is no none" in failure(World("a"), "none")
-    assert "only provided, by b" in failure(World("a; Depends: v (>= 2)", "b; Provides: v"), "a")
+    assert "v is a virtual package that b provides" in failure(World("a; Depends: v (>= 2)", "b; Provides: v"), "a")
 
 
 def test_what_is_asked_for_is_the_package_itself() -> None:
     world = World("a; Depends: none; Provides: x", "b; Provides: a")
     assert "none" in failure(world, "a")
-    assert "only provided, by b" in failure(World("b; Provides: v"), "v")
+    assert "v is a virtual package that b provides" in failure(World("b; Provides: v"), "v")
 
 
 def test_two_requests_that_conflict() -> None:

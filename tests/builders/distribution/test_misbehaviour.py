@@ -93,7 +93,8 @@ FAULTS = {
     ),
     "uploads that are too large": Fault(failing(413, None, "(PUT|PATCH) .*/blobs/"), "refuses an upload of this size"),
     "a redirect without TLS to another machine": Fault(
-        partial(stray, target="http://other.example/x"), *(2 * ["does not follow the registry.*other.example"])
+        partial(stray, target="http://other.example/x"),
+        *(2 * ["does not ask the server that the registry leads to.*other.example"]),
     ),
     "a redirect to nowhere": Fault(stray, *(2 * ["leads to a malformed URL"])),
     "redirects without an end": Fault(

@@ -543,7 +543,7 @@ def test_the_pieces_of_an_upload_do_not_leave_for_plain_http(registry: Registry,
     registry.fault(
         "POST", lambda handler: handler.answer(202, b"", {"Location": "http://thief.example/v2/x/blobs/uploads/1"})
     )
-    with pytest.raises(Denied, match="does not follow"):
+    with pytest.raises(Denied, match="does not ask the server"):
         write(app, DATA)
 
 

@@ -210,7 +210,10 @@ def test_a_declaration_that_contradicts_a_header_of_the_system_is_of_an_old_sour
     ("line", "advice"),
     [
         ('  bin "sum" requires the features: `std`, `clap`', "sum needs the features `std`, `clap`"),
-        ("   = note: `#[deny(deprecated)]` implied by `#[deny(warnings)]`", "makes warnings of this compiler errors"),
+        (
+            "   = note: `#[deny(deprecated)]` implied by `#[deny(warnings)]`",
+            "turns the warnings of this compiler into errors",
+        ),
     ],
 )
 def test_what_cargo_says_of_a_project_gives_advice(line: str, advice: str) -> None:
