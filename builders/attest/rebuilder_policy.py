@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from fpack import strict_toml
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 
 from .in_toto_link import parse_key
 
@@ -90,10 +90,8 @@ def parse_policy(data: bytes, where: str) -> RebuilderPolicy:
         if len(data) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} bytes")
         return _policy(strict_toml.parse(data.decode("utf-8")))
-    except UnicodeDecodeError:
-        _invalid(where, "it is not UTF-8")
     except ValueError as error:
-        _invalid(where, str(error)[:MAX_TEXT])
+        _invalid(where, malformation(error)[:MAX_TEXT])
 
 
 def _invalid(where: str, why: str) -> NoReturn:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fpack import strict_toml
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 
 from .databases.compiled import text
 from .databases.debian_tracker import ID
@@ -44,7 +44,7 @@ def read_accepted(data: bytes, where: str) -> list[AcceptedEntry]:
     try:
         document = strict_toml.parse(data.decode("utf-8"))
     except ValueError as error:
-        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
+        why = malformation(error)[:200]
         raise AcceptedError("The list of accepted vulnerabilities is not valid TOML", where=where, why=why) from None
     rows = document.pop("accept", [])
     if document or not isinstance(rows, list):

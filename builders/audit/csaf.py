@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from .csaf_rules import BASE, CATEGORY, MalformedDocument, broken_rules
+from fpack.store.errors import malformation
+
+from .csaf_rules import BASE, CATEGORY, broken_rules
 from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from .openvex import action, is_name
 from .package_urls import parse
@@ -178,9 +180,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list
     try:
         broken = broken_rules(value, reading=True)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
-        why = "it is malformed: a field has a wrong type or value"
-        if isinstance(error, KeyError | MalformedDocument):
-            why = f"it lacks the field {error}" if isinstance(error, KeyError) else str(error)
+        why = f"it is malformed: {malformation(error)}"
         raise BadVex("The document cannot be read", where=where, why=why) from None
     if broken:
         raise BadVex("The document cannot be read", where=where, why=f"it breaks a rule of CSAF: {broken[0]}")

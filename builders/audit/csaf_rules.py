@@ -25,10 +25,6 @@ _SEMANTIC = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:[-+
 MAX_DEPTH = 40
 
 
-class MalformedDocument(ValueError):
-    """A document that has not the shape of CSAF. The text says why."""
-
-
 def broken_rules(document: Mapping[str, Any], *, reading: bool = False) -> list[str]:
     """Return the rules that a document breaks. reading: only those on which the meaning of its statements depends."""
     found = [*_products(document), *_statuses(document)]
@@ -40,7 +36,7 @@ def broken_rules(document: Mapping[str, Any], *, reading: bool = False) -> list[
 def _records(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """Yield the records in a value."""
     if depth > 3 * MAX_DEPTH:
-        raise MalformedDocument("it is nested too deeply")
+        raise ValueError("it is nested too deeply")
     if isinstance(value, dict):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -50,7 +46,7 @@ def _records(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
     found = value.get(name) or []
     if not isinstance(found, list):
-        raise MalformedDocument(f"{name} is not a list")
+        raise ValueError(f"{name} is not a list")
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import DAY
-from fpack.store.errors import counted
+from fpack.store.errors import counted, malformation
 from fpack.store.settings import MAX_INDEX_AGE, MAX_INDEX_DAYS
 
 from .control import ControlError, parse_stanza
@@ -151,8 +151,7 @@ def parse_release(signed: bytes, sha256: str, where: str = "") -> Release:
     try:
         fields = parse_stanza(signed.decode("utf-8").replace("\r\n", "\n"), where)
     except (UnicodeDecodeError, ControlError) as error:
-        why = error.why if isinstance(error, ControlError) else "it is not UTF-8"
-        raise ReleaseError("The suite's index is malformed", where=where, why=why) from None
+        raise ReleaseError("The suite's index is malformed", where=where, why=malformation(error)) from None
     files = _files(fields, where)
     if not files:
         broken = [name for key, name in (("md5sum", "MD5"), ("sha1", "SHA-1")) if fields.get(key, "").strip()]

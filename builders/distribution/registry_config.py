@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from fpack.light_typing import Any, NamedTuple
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, malformation
 from fpack.store.files.presence import is_present
 from fpack.xdg import base_directory
 
@@ -109,9 +109,7 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            if isinstance(error, UnicodeDecodeError):
-                why = "it is not UTF-8"
+            why = getattr(error, "strerror", None) or malformation(error)
             raise BadRegistryConfig("The configuration of registries cannot be read", where=path, why=why) from None
         for row in _rows(document.get("registry")):
             prefix = str(row.get("prefix") or row.get("location") or "").rstrip("/")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import FpackError, NotCanonical
+from fpack.store.errors import FpackError, NotCanonical, malformation
 from fpack.store.path import StorePath, parse
 
 FORMAT = 1
@@ -121,11 +121,8 @@ def decode(data: bytes, where: str) -> StoreRecord:
             {parse(base): _bytes(digest) for base, digest in value.get("blobs", [])},
         )
     except (zstandard.ZstdError, NotCanonical, FpackError, ValueError, TypeError, KeyError, AttributeError) as error:
-        why = f"{error.what}: {error.why}" if isinstance(error, FpackError) and error.why else str(error)
-        if isinstance(error, KeyError):
-            why = f"it lacks the field {error}"
-        elif isinstance(error, TypeError | AttributeError):
-            why = "a field has a wrong type"
+        has_why = isinstance(error, FpackError) and error.why
+        why = f"{error.what}: {error.why}" if has_why else malformation(error)
         raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
     groups = (found.tables, found.built, found.payloads, found.searched, found.makers, found.blobs)
     if sum(map(len, groups)) > MAX_PATHS:

@@ -27,7 +27,7 @@ from fpack.builders.sbom.lock_files import BELOW, READERS, LockedPart
 from fpack.builders.sbom.model import CopyrightFacts, Hashes
 from fpack.builders.sbom.parts import packages, vendored
 from fpack.builders.sbom.parts.part import PartFacts
-from fpack.store.errors import one_line
+from fpack.store.errors import malformation, one_line
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_stored
@@ -112,8 +112,7 @@ def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
             try:
                 found += read(_text(path))
             except (ValueError, KeyError, RecursionError) as error:
-                why = f"it lacks the field {error}" if isinstance(error, KeyError) else one_line(str(error))
-                task.log(f"{name} cannot be read: {why}")
+                task.log(f"{name} cannot be read: {one_line(malformation(error))}")
     return tuple(sorted(found))
 
 
@@ -123,7 +122,7 @@ def _of_source(task: Task, tree: CheckedTree, locked: Sequence[LockedPart]) -> t
     try:
         found.append(vendored.own(tree.disk))
     except packages.ERRORS as error:
-        task.log(f"The source's own description cannot be read: {one_line(str(error))}")
+        task.log(f"The source's own description cannot be read: {one_line(malformation(error))}")
     return tuple(found)
 
 
@@ -136,7 +135,7 @@ def _archive(task: Task, args: FactsArgs, tree: CheckedTree) -> tuple[PartFacts,
             try:
                 return (packages.of_archive(args.part, path, args.name, task.check)._replace(file=name),)
             except packages.ERRORS as error:
-                task.log(f"{name or args.name} cannot be read: {one_line(str(error))}")
+                task.log(f"{name or args.name} cannot be read: {one_line(malformation(error))}")
                 return (packages.unread(path, task.check)._replace(file=name),)
     return ()
 

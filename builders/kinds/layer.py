@@ -23,7 +23,7 @@ from fpack.builders.streams.background import ahead
 from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import StoreError
+from fpack.store.errors import StoreError, malformation
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
@@ -67,8 +67,8 @@ def decode(data: bytes) -> LayerInfo:
     value = canonical.decode(data)
     try:
         return LayerInfo(**{**value, "shipped": tuple(value["shipped"])})
-    except (TypeError, KeyError):
-        raise StoreError("The description of a layer is malformed", why="it has other fields than expected") from None
+    except (TypeError, KeyError) as error:
+        raise StoreError("The description of a layer is malformed", why=malformation(error)) from None
 
 
 class Budget:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from fpack.builders.streams import zip_reader
 from fpack.builders.streams.stream import ArchiveError
+from fpack.store.errors import malformation
 from fpack.store.files.regular_file import read_bytes
 
 from .compiled import CompiledData, DataError
@@ -69,10 +70,8 @@ def _whole(data: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        if isinstance(error, UnicodeDecodeError):
-            why = "it is not UTF-8"
-        raise DataError("The vulnerability data is not valid JSON", where=where, why=why[:200]) from None
+        why = malformation(error)[:200]
+        raise DataError("The vulnerability data is not valid JSON", where=where, why=why) from None
     if not isinstance(value, dict):
         raise DataError("The vulnerability data is of no known kind", where=where, why="it is not a JSON object")
     return value

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from fpack.store.errors import malformation
+
 from .. import severity, versions
 from ..model import FIRST, Advisory, AffectedParts, VersionRange
 from .compiled import CompiledData, Compiler, DataError, text
@@ -76,8 +78,7 @@ def _parsed(value: object) -> dict[str, Any]:
         except RecursionError:
             raise _Malformed("it is nested too deeply") from None
         except ValueError as error:
-            why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"it is not JSON: {error}"[:200]
-            raise _Malformed(why) from None
+            raise _Malformed(f"it is not JSON: {malformation(error)}"[:200]) from None
     if not isinstance(value, dict):
         raise _Malformed("it is not an object")
     return value

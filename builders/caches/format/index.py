@@ -14,7 +14,7 @@ from fpack import light_hashes
 from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import NotCanonical
+from fpack.store.errors import NotCanonical, malformation
 from fpack.store.path import HASH_CHARS
 
 from .bounded import BoundedReader
@@ -143,7 +143,7 @@ def decode(blob: bytes, where: str) -> Index:
             raise ValueError("it is not in its canonical form")
         return index
     except (zstandard.ZstdError, NotCanonical, ValueError, TypeError, KeyError, MemoryError) as error:
-        raise BadIndex("An index of a cache is not valid", where=where, why=str(error)[:200]) from None
+        raise BadIndex("An index of a cache is not valid", where=where, why=malformation(error)[:200]) from None
 
 
 def _read(reader: BoundedReader) -> Index:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import InvalidName, NotCanonical
+from fpack.store.errors import InvalidName, NotCanonical, malformation
 from fpack.store.path import StorePath, make, parse
 
 from .errors import BadIndex
@@ -118,7 +118,7 @@ def decode_record(base: str, data: bytes) -> PathRecord:
         if output and (len(output) > _MAX_OUTPUT or (output != "out" and not path.name.endswith(f"-{output}"))):
             raise ValueError("it is not the output of a derivation")
     except (NotCanonical, InvalidName, ValueError, TypeError) as error:
-        why = "a field has a wrong type" if isinstance(error, TypeError) else str(error)[:200]
+        why = malformation(error)[:200]
         raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=why) from None
     if not output and make(path.name, tree, list(others)) != path:
         raise BadIndex("A cache describes a store path wrongly", where=base, why="its content has another path")

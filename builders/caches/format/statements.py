@@ -11,7 +11,7 @@ from blake3 import blake3
 from fpack import light_hashes
 from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import canonical
-from fpack.store.errors import InvalidName, NotCanonical
+from fpack.store.errors import InvalidName, NotCanonical, malformation
 from fpack.store.path import parse
 
 from .bounded import BoundedReader
@@ -101,7 +101,7 @@ def decode_claims(statement: SignedStatement) -> StatementClaims:
         if _payload(claims) != statement.payload:
             raise ValueError("it is not in its canonical form")
     except (NotCanonical, InvalidName, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadIndex("A statement of a cache is not valid", why=str(error)[:200]) from None
+        raise BadIndex("A statement of a cache is not valid", why=malformation(error)[:200]) from None
     return claims
 
 

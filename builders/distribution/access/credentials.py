@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 
 from fpack.light_typing import Any, NamedTuple
 from fpack.store import processes
-from fpack.store.errors import FpackError, one_line
+from fpack.store.errors import FpackError, malformation, one_line
 from fpack.xdg import base_directory
 
 MAX_FILE = 4 << 20  # bytes
@@ -113,15 +113,11 @@ def _documents(environ: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
         yield path, {"auths": document} if path.endswith("/.dockercfg") else document
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: Exception) -> str:
     """Return why a file cannot be read, without quoting it: it holds secrets."""
     if isinstance(error, json.JSONDecodeError):
         return f"it is not JSON: line {error.lineno}, column {error.colno}"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return getattr(error, "strerror", None) or str(error)
+    return getattr(error, "strerror", None) or malformation(error)
 
 
 def _in_document(
