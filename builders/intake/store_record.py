@@ -121,8 +121,9 @@ def decode(data: bytes, where: str) -> StoreRecord:
             {parse(base): _bytes(digest) for base, digest in value.get("blobs", [])},
         )
     except (zstandard.ZstdError, NotCanonical, FpackError, ValueError, TypeError, KeyError, AttributeError) as error:
-        has_why = isinstance(error, FpackError) and error.why
-        why = f"{error.what}: {error.why}" if has_why else malformation(error)
+        why = malformation(error)
+        if isinstance(error, FpackError) and error.why:
+            why = f"{error.what}: {error.why}"
         raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
     groups = (found.tables, found.built, found.payloads, found.searched, found.makers, found.blobs)
     if sum(map(len, groups)) > MAX_PATHS:
