@@ -439,7 +439,7 @@ def test_an_index_has_a_largest_number_of_entries(monkeypatch: pytest.MonkeyPatc
     make_table(b"Package: a\nProvides: b, c, c, d\n\n" + b"Package: b\n\n" * 2)
     with pytest.raises(IndexUnusable, match="too many packages"):
         make_table(b"Package: a\n\n" * 4)
-    with pytest.raises(IndexUnusable, match="provides too many names"):
+    with pytest.raises(IndexUnusable, match="index provide too many names"):
         make_table(b"Package: a\nProvides: b, c, d, e\n")
     monkeypatch.setattr("fpack.builders.debian.indexes.table.MAX_PROVIDES", 10)
     with pytest.raises(IndexUnusable, match="provides too many names"):
