@@ -143,7 +143,8 @@ def decode(blob: bytes, where: str) -> Index:
             raise ValueError("it is not in its canonical form")
         return index
     except (zstandard.ZstdError, NotCanonical, ValueError, TypeError, KeyError, MemoryError) as error:
-        raise BadIndex("An index of a cache is not valid", where=where, why=malformation(error)[:200]) from None
+        why = str(error) if isinstance(error, NotCanonical) else malformation(error)
+        raise BadIndex("An index of a cache is not valid", where=where, why=why[:200]) from None
 
 
 def _read(reader: BoundedReader) -> Index:

@@ -118,8 +118,8 @@ def decode_record(base: str, data: bytes) -> PathRecord:
         if output and (len(output) > _MAX_OUTPUT or (output != "out" and not path.name.endswith(f"-{output}"))):
             raise ValueError("it is not the output of a derivation")
     except (NotCanonical, InvalidName, ValueError, TypeError) as error:
-        why = malformation(error)[:200]
-        raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=why) from None
+        why = str(error) if isinstance(error, NotCanonical) else malformation(error)
+        raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=why[:200]) from None
     if not output and make(path.name, tree, list(others)) != path:
         raise BadIndex("A cache describes a store path wrongly", where=base, why="its content has another path")
     return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec, day, files)

@@ -101,7 +101,8 @@ def decode_claims(statement: SignedStatement) -> StatementClaims:
         if _payload(claims) != statement.payload:
             raise ValueError("it is not in its canonical form")
     except (NotCanonical, InvalidName, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadIndex("A statement of a cache is not valid", why=malformation(error)[:200]) from None
+        why = str(error) if isinstance(error, NotCanonical) else malformation(error)
+        raise BadIndex("A statement of a cache is not valid", why=why[:200]) from None
     return claims
 
 

@@ -447,8 +447,8 @@ def test_a_record_that_decodes_to_too_many_values_is_refused(pushed: Pushed, mon
     monkeypatch.setattr(image_documents.embedded_manifest, "attached", lambda *about: [(ARTIFACT, bomb)])
     with pytest.raises(RecordError) as caught:
         pushed.documents()
-    assert caught.value.why == "'contents'"  # it was decoded, and lacks a field
+    assert caught.value.why == "'contents' is missing or unknown"  # it was decoded, and lacks a field
     monkeypatch.setattr(image_documents, "MEMORY", 0)
     with pytest.raises(FpackError) as caught_early:
         pushed.documents()
-    assert caught_early.value.why != "'contents'"
+    assert caught_early.value.why != "'contents' is missing or unknown"
