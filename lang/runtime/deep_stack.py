@@ -10,6 +10,7 @@ import _thread
 import gc
 import sys
 from _queue import Empty, SimpleQueue
+from _weakref import ref
 from collections.abc import Callable
 
 from fpack.light_typing import Any
@@ -39,6 +40,10 @@ class Slow(Exception):
     """The error of a call that took longer than its limit."""
 
 
+class _Token:
+    """An object that the interpreter keeps for a thread until the thread has ended."""
+
+
 # `requests` in an evaluating thread: the functions that the waiting thread must call; None ends the wait. The
 # interpreter deletes the attribute with the thread, however the thread ends.
 _local = _thread._local()
@@ -56,7 +61,8 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
     requests: Requests = SimpleQueue()
     outcome: list[Any] = [_NOTHING, None]
 
-    def body() -> None:
+    def body(token: object) -> None:
+        del token  # the traceback of an error would keep it
         # `Exhausted` may be raised at any instant, and any statement may run out of memory. So the outcome is stored
         # first, and no error leaves this function, because the interpreter would print it.
         try:
@@ -83,7 +89,10 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
     guard(limits, STACK)
     try:
         try:
-            thread = _start(body, limit)
+            token = _Token()
+            watch.token = ref(token)
+            thread = _start(body, limit, token)
+            del token
             _wait(requests, watch)
         finally:
             unguard()
@@ -204,13 +213,16 @@ def _end(thread: int, requests: Requests) -> None:
             continue
 
 
-def _start(body: Callable[[], None], limit: int) -> int:
-    """Start a thread with the largest stack that the machine allows and a safe recursion limit; return its id."""
+def _start(body: Callable[[object], None], limit: int, token: object) -> int:
+    """Start a thread with the largest stack that the machine allows and a safe recursion limit; return its id.
+
+    token: what `body` is called with.
+    """
     for stack, frames in ((STACK, FRAMES), (_SMALL_STACK, _SMALL_FRAMES)):
         before = _thread.stack_size(stack)
         sys.setrecursionlimit(max(limit, frames))
         try:
-            return _thread.start_new_thread(body, ())
+            return _thread.start_new_thread(body, (token,))
         except RuntimeError:
             continue
         finally:

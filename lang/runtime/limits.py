@@ -117,6 +117,7 @@ class Watch:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.token: Callable[[], object] = lambda: self  # it returns None when the thread has ended
         self._thread = 0
         self._clock = -1  # the clock of the evaluating thread's processor time
         self._begun = 0.0  # what that clock said at the beginning
@@ -163,7 +164,7 @@ class Watch:
         end: prints an error and ends the process.
         """
         if not self._thread:
-            return True  # the run has not started
+            return self.token() is not None  # a thread that has no memory can end before it enters the run
         frame = sys._current_frames().get(self._thread)
         if frame is None:
             return False

@@ -306,6 +306,23 @@ def test_a_thread_that_cannot_report_its_end_is_not_waited_for(
     assert not printed
 
 
+@pytest.mark.parametrize(("limits", "error"), [(None, MemoryError), (Limits(100 << 20, 60), Exhausted)])
+def test_a_thread_that_ends_before_the_run_begins_is_not_waited_for(
+    limits: Limits | None, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, printed = deep_stack._start, []
+
+    def fail(token: object) -> None:
+        del token  # `printed` keeps this frame
+        raise MemoryError
+
+    monkeypatch.setattr(deep_stack, "_start", lambda body, limit, token: start(fail, limit, token))
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with pytest.raises(error):
+        deep_stack.run(lambda: 5, limits)
+    assert len(printed) == 1
+
+
 def test_the_waiting_thread_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's limit is that of the process: any allocation may be the one that fails."""
 
