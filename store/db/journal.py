@@ -37,6 +37,7 @@ _LENGTH, _CHECKSUM = 4, 16
 _HEAD = len(MAGIC) + _LENGTH + _CHECKSUM
 MAX_RECORD = 1 << 28
 _BATCH = 1 << 16  # bytes of a record, about
+_FIELD = 16  # bytes of a field that is a name or a number, about
 # For each kind, the query that selects the columns of its rows.
 SELECT = {
     "path": "SELECT hash, name, tree, size, registered, refs FROM paths ORDER BY id",
@@ -112,27 +113,21 @@ def _settled(db: sqlite3.Connection) -> bytes:
 
 def _records(rows: Iterable[Row]) -> Iterator[bytes]:
     """Yield the framed records of rows. The records are small, because new memory takes longer than their headers."""
-    batch: list[bytes] = []
+    batch: list[Row] = []
     size = 0
     for row in rows:
-        batch.append(canonical.encode_ordered(row))
-        size += len(batch[-1])
+        batch.append(row)
+        for field in row:
+            size += len(field) if field.__class__ is bytes else _FIELD
         if size > _BATCH:
-            yield _framed(_array(batch))
+            yield _framed(canonical.encode_ordered(batch))
             batch, size = [], 0
     if batch:
-        yield _framed(_array(batch))
+        yield _framed(canonical.encode_ordered(batch))
 
 
 def _framed(payload: bytes) -> bytes:
     return b"".join((MAGIC, len(payload).to_bytes(_LENGTH, "little"), blake3(payload).digest(_CHECKSUM), payload))
-
-
-def _array(items: Sequence[bytes]) -> bytes:
-    """Encode an array whose items are already encoded."""
-    count = len(items)
-    head = canonical.encode([0] * count)[:-count]
-    return head + b"".join(items)
 
 
 def read(path: Path) -> Iterator[list[list[object]]]:
