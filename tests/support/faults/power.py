@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -193,8 +193,8 @@ def recorded(disk: Disk) -> Iterator[None]:
         if str(path) == f"{disk.root}/db/journal":
             disk.synced_journal()
 
-    def rewrite(path: Path, db: sqlite3.Connection) -> None:
-        real_rewrite(path, db)
+    def replace(path: Path, records: Iterable[bytes]) -> None:
+        real_replace(path, records)
         disk.synced_journal()
 
     def sync_later(
@@ -205,7 +205,7 @@ def recorded(disk: Disk) -> Iterator[None]:
         finally:
             session.lock.release(keep=True)
 
-    real, real_sync, real_rewrite = Database.transaction, Database.sync, journal.rewrite
+    real, real_sync, real_replace = Database.transaction, Database.sync, journal._replace
 
     @contextmanager
     def transaction(self: Database, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -222,7 +222,7 @@ def recorded(disk: Disk) -> Iterator[None]:
         patch.setattr(FileSystemSync, "sync", sync_all)
         patch.setattr(Database, "sync", sync_database)
         patch.setattr(connection, "sync_file", sync_file)
-        patch.setattr(journal, "rewrite", rewrite)
+        patch.setattr(journal, "_replace", replace)
         patch.setattr(Database, "transaction", transaction)
         patch.setattr(deferred_sync, "sync_later", sync_later)
         yield
