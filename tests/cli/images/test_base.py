@@ -378,7 +378,7 @@ def test_git_and_the_time_are_in_the_documents_alone(fpack: Fpack, project: Path
     fpack("pack", cwd=project)
     plain, _, _ = documents(project / "app.tar")
     assert plain["annotations"] == {"a": "b"}
-    assert "no checkout" in fpack.fails("pack", "--git", cwd=project)
+    assert "not in a git repository" in fpack.fails("pack", "--git", cwd=project)
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
     for words in (["init", "-q"], ["add", "fpack.fp"], ["commit", "-qm", "one"]):
         subprocess.run([*git, *words], check=True)

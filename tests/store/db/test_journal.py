@@ -84,6 +84,25 @@ def test_a_transaction_that_is_rolled_back_leaves_no_rows_behind(store: Store) -
     assert [row[2] for row in pins] == ["/other"]
 
 
+def test_derivations_are_written_once(store: Store) -> None:
+    store.database.add_derivations({b"a" * 20: b"one"})
+    store.database.add_derivations({b"a" * 20: b"one", b"b" * 20: b"two"})
+    rows = list(journal.rows_of(journal.read(store.root / "db/journal")))
+    assert [row for row in rows if row[0] == "derivation"] == [["derivation", b"one"], ["derivation", b"two"]]
+
+
+def test_a_lost_journal_gets_all_rows_and_a_new_one_those_of_its_first_commit(tmp_path: Path) -> None:
+    path = tmp_path / "db/journal"
+    first = Store(tmp_path)  # this connection makes the tables
+    assert not path.exists()
+    first.database.add_derivations({b"a" * 20: b"one"})
+    assert [row[0] for row in journal.rows_of(journal.read(path))] == ["settle", "derivation"]
+    path.unlink()
+    first.database.add_derivations({b"b" * 20: b"two"})
+    assert [row[1] for row in journal.rows_of(journal.read(path)) if row[0] == "derivation"] == [b"one", b"two"]
+    first.close()
+
+
 def test_a_batch_is_small_whatever_the_database_holds(tmp_path: Path) -> None:
     db = sqlite3.connect(":memory:")
     from fpack.store.db import schema
