@@ -110,7 +110,7 @@ def test_what_a_command_says_that_it_left_running_is_no_phase(bench: Bench) -> N
 
 def test_limits_end_a_run_and_are_named(bench: Bench) -> None:
     finished, _ = bench.run("sleep 1000", limits=BuildLimits(seconds=1))
-    assert "1 seconds" in finished.exceeded and finished.status != 0
+    assert "1 second;" in finished.exceeded and finished.status != 0
 
 
 def test_a_run_that_is_told_to_stop_stops_and_is_dead(bench: Bench) -> None:
