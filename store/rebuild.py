@@ -105,6 +105,8 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
 def _stop_others(root: Path, locks: ExitStack) -> None:
     """Lock all existing sessions and leases, or raise StoreBusy. Later sessions fail, because there is no database."""
     for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob(f"{LEASE}*")]:
+        if path.is_dir() or path.is_symlink():
+            continue  # no process holds a lock on it
         lock = FileLock(path, transient=False)
         try:
             is_free = lock.try_acquire()
