@@ -119,8 +119,9 @@ class Fetcher:
             self._read(plan)
         self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
-            hint = "run the command again"
-            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]), hint=hint)
+            raise CacheError(
+                "A path was deleted while it was fetched", where=str(paths[0]), hint="run the command again"
+            )
         return [cached.record.path for cached in plan]
 
     def _read(self, plan: Sequence[CachedPath]) -> None:
@@ -416,8 +417,7 @@ class Fetcher:
             read = sum([planned.transfer for planned in left if planned.content.writer is not None])
             progress(done + read, total)
             if rest and not unread:
-                why = "its paths reference each other in a circle"
-                where = str(rest[0].record.path)
+                where, why = str(rest[0].record.path), "its paths reference each other in a circle"
                 raise CacheError("The closure of a store path in a cache is not valid", where=where, why=why)
             if rest and min(len(ready), unread) < _EARLY:
                 check()
