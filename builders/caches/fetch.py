@@ -119,9 +119,7 @@ class Fetcher:
             self._read(plan)
         self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
-            raise CacheError(
-                "A path was deleted while it was fetched", where=str(paths[0]), hint="run the command again"
-            )
+            raise CacheError("A path was deleted during its fetch", where=str(paths[0]), hint="run the command again")
         return [cached.record.path for cached in plan]
 
     def _read(self, plan: Sequence[CachedPath]) -> None:
