@@ -211,6 +211,9 @@ def test_a_damaged_memory_costs_time_only(
 def test_what_the_pool_has_lost_is_copied_again(
     store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Content of its own: that of a file that is copied earlier would be in the pool again, in the state that was read.
+    (source / "d3" / "e" / "f3").write_text("in no other file")
+    os.utime(source / "d3" / "e" / "f3", (1000, 1000))
     whole = read_again(store, source, tmp_path, monkeypatch)[0]
     for path, _, _ in list(store.pool.members()):
         os.unlink(path)
