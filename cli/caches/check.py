@@ -27,7 +27,7 @@ def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
     from fpack.cli.errors import UsageError
     from fpack.cli.store.paths import opened
     from fpack.cli.ui.progress_line import ProgressLine
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
     from fpack.cli.workspace.caches.opener import open_cache
     from fpack.store.errors import printable
     from fpack.store.settings import CACHES
@@ -49,9 +49,9 @@ def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
         row = {**done._asdict(), "faults": [fault._asdict() for fault in done.faults], "cache": address}
         rows.append(row)
         if not as_json:
-            signed = f"{done.statements} statements, {done.trusted} by trusted keys"
+            signed = f"{counted(done.statements, 'statement')}, {done.trusted} by trusted keys"
             forged = f", {done.unsigned} with a wrong signature" if done.unsigned else ""
-            print(f"{printable(address)}: {done.paths} paths, {megabytes(done.size)}, {signed}{forged}")
+            print(f"{printable(address)}: {counted(done.paths, 'path')}, {megabytes(done.size)}, {signed}{forged}")
             for fault in done.faults[:_SHOWN]:
                 print(printable(f"  {fault.base}: {fault.what}" if fault.base else f"  {fault.what}"))
             if len(done.faults) > _SHOWN:

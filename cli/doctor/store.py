@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fpack.store import DAY
 from fpack.store.db.clock import Timeline
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 from fpack.store.files import mounts
 from fpack.store.files.owners import check_store
 from fpack.store.root import default_root, obstacle
@@ -110,7 +110,7 @@ def _database(opened: Database, root: Path) -> Iterator[CheckResult]:
         return
     count, total, latest = opened.totals()
     unchecked = "" if size <= _MAX_QUICK_CHECK else "; too large for a quick check: fpack store verify checks it"
-    yield CheckResult("database", OK, f"{count} paths, {megabytes(total)}{unchecked}")
+    yield CheckResult("database", OK, f"{counted(count, 'path')}, {megabytes(total)}{unchecked}")
     if doubt := Timeline(time.time(), [latest] if latest else []).doubt:
         hint = "set this machine's clock; if it is right, run fpack gc --trust-clock"
         yield CheckResult("clock", WARNING, doubt, hint)
@@ -136,7 +136,7 @@ def _trees(opened: Database, root: Path) -> Iterator[CheckResult]:
     if gone:
         some = ", ".join(gone[:_MAX_LISTED]) + (f" and {len(gone) - _MAX_LISTED} more" if gone[_MAX_LISTED:] else "")
         hint = "fpack store repair makes them again; a build that needs one does, too"
-        yield CheckResult("trees", PROBLEM, f"{len(gone)} paths have no tree: {some}", hint)
+        yield CheckResult("trees", PROBLEM, f"{counted(len(gone), 'path')} without a tree: {some}", hint)
     left = len(there - valid)
     if left:
         yield CheckResult("trees", OK, f"{left} trees are not valid: the next gc deletes them")

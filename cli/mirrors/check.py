@@ -28,7 +28,7 @@ def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> i
     from fpack.builders.debian.signatures import find_keyring
     from fpack.builders.mirrors.check import MirrorChecker
     from fpack.builders.mirrors.kept_lock import LOCK_TAG, identities
-    from fpack.store.errors import one_line
+    from fpack.store.errors import counted, one_line
 
     from .keep import open_mirror
     from .listing import find_identity
@@ -49,8 +49,8 @@ def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> i
         for problem in result.problems:
             print(one_line(f"{problem.kind}: {problem.name} (lock {problem.identity[:12]}): {problem.why}"))
         if not result.problems:
-            chain = "" if fast else f", {result.signed} of {result.packages} packages by signed indexes"
-            print(f"lock {result.identity[:12]}: {result.files} files{chain}: complete")
+            chain = "" if fast else f", {result.signed} of {counted(result.packages, 'package')} by signed indexes"
+            print(f"lock {result.identity[:12]}: {counted(result.files, 'file')}{chain}: complete")
     if not results:
         print("The mirror keeps no lock.")
     return FAILED if problems or not results else 0

@@ -48,7 +48,7 @@ def command(
     """
     from fpack.builders.mirrors.collection import collect, date
     from fpack.cli.errors import UsageError
-    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.ui.render import counted, megabytes, note
 
     from .keep import open_mirror
 
@@ -65,8 +65,9 @@ def command(
     would = "would be " if dry_run else ""
     for identity in done.locks:
         print(f"lock {identity[:12]} {would}deleted")
-    freed = "the registry frees their files" if done.by_registry else f"{done.blobs} files, {megabytes(done.size)}"
-    count = f"{len(done.locks)} lock{'' if len(done.locks) == 1 else 's'}"
+    size = f"{counted(done.blobs, 'file')}, {megabytes(done.size)}"
+    freed = "the registry frees their files" if done.by_registry else size
+    count = counted(len(done.locks), "lock")
     print(f"{count} {would}deleted; {freed}" if done.locks or done.blobs else "No lock is to be deleted.")
     return 0
 

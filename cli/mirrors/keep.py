@@ -35,14 +35,15 @@ class KeptReport(NamedTuple):
     def show(self) -> None:
         """Print what was done."""
         from fpack.cli.ui.render import megabytes
-        from fpack.store.errors import one_line
+        from fpack.store.errors import counted, one_line
 
         done = self.result
         where = one_line(self.address)
         if done.unchanged:
             print(f"{where} already keeps this lock ({self.identity[:12]})")
         else:
-            sent = f"{done.sent} of {done.files} files sent, {megabytes(done.sent_bytes)} of {megabytes(done.size)}"
+            files = counted(done.files, "file")
+            sent = f"{done.sent} of {files} sent, {megabytes(done.sent_bytes)} of {megabytes(done.size)}"
             print(f"{where} keeps this lock ({self.identity[:12]}): {sent}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fpack.builders.debian.suites import show_date
 from fpack.cli.images.stored_subject import StoredSubject
 from fpack.cli.images.subject import Subject
+from fpack.store.errors import counted
 
 from . import findings
 from .findings import AuditRows, RebuiltPackage
@@ -74,13 +75,13 @@ def _data(item: VulnerabilityData) -> str:
     """Return what data it is, without the path of a file: the page is of no machine."""
     records = sum(item.source.header.rows.values())
     old = ", not compared with its server now" if item.stale else ""
-    return f"{item.source.name} of {show_date(int(item.date))[:10]} ({records} records{old})"
+    return f"{item.source.name} of {show_date(int(item.date))[:10]} ({counted(records, 'record')}{old})"
 
 
 def _without(image: AuditedImage, data: Sequence[VulnerabilityData]) -> Iterator[str]:
     """Yield what the data does not tell."""
     for part in image.result.missing:
-        yield f"{part.ecosystem} {part.release}".rstrip() + f" ({len(part.packages)} packages)"
+        yield f"{part.ecosystem} {part.release}".rstrip() + f" ({counted(len(part.packages), 'package')})"
     if image.inventory.unread:
         yield f"the packages in the lock files of {', '.join(image.inventory.unread)}"
     if image.inventory.base:
@@ -89,7 +90,7 @@ def _without(image: AuditedImage, data: Sequence[VulnerabilityData]) -> Iterator
         yield f"builds and downloads of no registry ({', '.join(image.inventory.unidentified)})"
     for item in data:
         if item.source.header.bad:
-            yield f"{item.source.header.bad} records of {item.source.name} that cannot be read"
+            yield f"{counted(item.source.header.bad, 'record')} of {item.source.name} that cannot be read"
 
 
 def _rebuilt(subject: Subject, policy: RebuilderPolicy | None, bundle: Path | None) -> list[RebuiltPackage] | None:

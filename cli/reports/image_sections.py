@@ -87,7 +87,7 @@ def _facts(data: ImageData) -> list[str]:
     found += [f"{megabytes(unpacked)} unpacked"] if unpacked is not None else []
     found.append(counted(len(data.contents.layers), "layer"))
     if data.graph is not None:
-        found += [f"{len(data.graph.nodes) - 1} packages", f"{data.contents.total} files"]
+        found += [counted(len(data.graph.nodes) - 1, "package"), counted(data.contents.total, "file")]
     return found
 
 

@@ -38,7 +38,7 @@ def command(store_paths: tuple[str, ...], output: Path | None, force: bool, as_j
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.store.paths import find_paths, opened
-    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.ui.render import counted, megabytes, note
     from fpack.store.errors import StoreError
 
     to_stdout = str(output) == "-"
@@ -60,7 +60,7 @@ def command(store_paths: tuple[str, ...], output: Path | None, force: bool, as_j
             {"file": str(target), "bytes": size, "roots": paths, "paths": header.paths, "size": header.size}
         )
     else:
-        text = f"{header.paths} paths, {megabytes(header.size)}, in {megabytes(size)}"
+        text = f"{counted(header.paths, 'path')}, {megabytes(header.size)}, in {megabytes(size)}"
         note(text if to_stdout else f"{target}: {text}")
     return 0
 

@@ -17,6 +17,7 @@ def command(as_json: bool) -> int:
     from fpack.cli.store.paths import require_store
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.ui.progress_line import ProgressLine
+    from fpack.store.errors import counted
     from fpack.store.rebuild import rebuild_database
     from fpack.store.root import default_root
 
@@ -32,9 +33,9 @@ def command(as_json: bool) -> int:
     page = Page()
     lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected]
     lines += [f"the link of the root {name} was missing and was made again" for name in done.roots]
-    known = f"{done.paths} paths are valid"
+    known = f"{counted(done.paths, 'path is', 'paths are')} valid"
     if done.recognised:
         known += f", {done.recognised} of which were recognised by their names"
-    summary = f"{known}; {done.derivations} derivations and {done.outputs} outputs are known"
+    summary = f"{known}; known: {counted(done.derivations, 'derivation')} and {counted(done.outputs, 'output')}"
     show([*lines, page.paint(summary, "bold")])
     return 0

@@ -33,7 +33,7 @@ def command(as_json: bool) -> int:
 
 def _lines(page: Page, found: StoreStatistics, root: str) -> list[str]:
     from fpack.cli.ui.layout import clean
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
 
     rows = [[megabytes(total.size), str(total.paths), clean(total.kind) or "unknown"] for total in found.kinds]
     rows = [["size", "paths", "kind"], *rows, [megabytes(found.trees), str(found.paths), "total"]]
@@ -47,7 +47,7 @@ def _lines(page: Page, found: StoreStatistics, root: str) -> list[str]:
             ("shared", f"{megabytes(shared_bytes)} are saved because trees share files"),
             ("unused", f"{megabytes(found.unused)} in files that no tree has" if found.unused else ""),
             ("besides", others),
-            ("gc", f"would delete {found.dead} paths of up to {megabytes(found.freed)}"),
+            ("gc", f"would delete {counted(found.dead, 'path')} of up to {megabytes(found.freed)}"),
         ]
     )
     return [page.paint(table[0], "dim"), *table[1:-1], page.paint(table[-1], "bold"), "", *fields]

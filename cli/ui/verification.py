@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from .render import megabytes, paint
+from .render import counted, megabytes, paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,8 @@ def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> li
     origin = "the manifest in it" if part.manifest == WITHIN else part.manifest
     lines = [f"  {platform}  {checked.digest}"] if platform else []
     lines.append(
-        f"  {checked.layers} layers, {checked.entries} entries, {checked.files} files of {megabytes(checked.size)}: "
+        f"  {counted(checked.layers, 'layer')}, {counted(checked.entries, 'entry', 'entries')}, "
+        f"{counted(checked.files, 'file')} of {megabytes(checked.size)}: "
         f"as {origin} says"
     )
     if packages:
@@ -121,12 +122,13 @@ def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> li
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
         signed = sum(1 for package in packages if package.signed)
         parts.append(f"{signed} in a signed index of {part.distribution}'s")
-        lines.append(f"  {len(packages)} {part.distribution} packages: {', '.join(parts)}")
+        lines.append(f"  {counted(len(packages), f'{part.distribution} package')}: {', '.join(parts)}")
     lines += _signatures(part)
     if proven:
         count = len(part.scripts.packages)
         lines.append(
-            f"  {proven} entries made by {part.distribution}'s scripts, rebuilt here with {count} packages from signed "
+            f"  {counted(proven, 'entry', 'entries')} made by {part.distribution}'s scripts, rebuilt here with "
+            f"{counted(count, 'package')} from signed "
             "indexes"
         )
     lines += _others(part, proven, verbose)

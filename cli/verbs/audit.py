@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
+from fpack.store.errors import counted
 
 if TYPE_CHECKING:
     from fpack.builders.audit.accepted import AcceptedEntry
@@ -289,15 +290,15 @@ def _summary(report: ImageReport) -> str:
     total = sum(report.counts.values())
     packages = len(report.image.inventory.products)
     without = sum(len(part.packages) for part in report.image.result.missing)
-    of = f"{packages - without} of {packages}" if without else f"{packages}"
+    of = (f"{packages - without} of " if without else "") + counted(packages, "package")
     if not packages:
         return "no package that vulnerability data can be about"
     if without == packages:
-        return f"no data about its {packages} packages"
+        return f"no data about its {counted(packages, 'package')}"
     if not total:
-        return f"no known vulnerability in {of} packages"
+        return f"no known vulnerability in {of}"
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items())
-    return f"{total} known {'vulnerability' if total == 1 else 'vulnerabilities'} in {of} packages: {counts}"
+    return f"{total} known {'vulnerability' if total == 1 else 'vulnerabilities'} in {of}: {counts}"
 
 
 def _row(item: JudgedFinding) -> tuple[str, ...]:
@@ -336,7 +337,6 @@ def _ending(page: Page, reports: Sequence[ImageReport], accepted: Sequence[Accep
 def _data(item: VulnerabilityData, now: float) -> str:
     from fpack.builders.debian.suites import show_date
     from fpack.cli.images.audit_report import days
-    from fpack.store.errors import counted
 
     age = days(item, now)
     when = f"{show_date(int(item.date))[:10]}, " + (f"{counted(age, 'day')} old" if age else "today")

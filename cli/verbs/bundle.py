@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.ui.render import megabytes, note
+from fpack.cli.ui.render import counted, megabytes, note
 
 
 @click.command(
@@ -87,8 +87,8 @@ def _write(file: Path, what: str | None, store_paths: tuple[str, ...], as_json: 
             {"file": str(file), "id": report.identity, "files": report.result.files, "bytes": size, "paths": closures}
         )
     else:
-        more = f", {len(closures)} store paths with their closures" if closures else ""
-        note(f"{file}: {report.result.files} files{more}, {megabytes(size)}")
+        more = f", {counted(len(closures), 'store path')} with closures" if closures else ""
+        note(f"{file}: {counted(report.result.files, 'file')}{more}, {megabytes(size)}")
     return 0
 
 

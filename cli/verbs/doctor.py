@@ -102,7 +102,7 @@ def _findings(options: shared.SharedOptions, contents: bool, repair: bool, offli
 def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
     """Yield the findings of hashing the store again."""
     from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult, failed
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
     from fpack.store import repair as repairs
     from fpack.store import verify
     from fpack.store.errors import FpackError
@@ -124,16 +124,18 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
         yield failed("contents", error)
         return
     if not found.damaged and not found.pool:
-        yield CheckResult("contents", OK, f"{found.paths} paths are intact, {megabytes(found.bytes)} hashed")
+        intact = counted(found.paths, "path is", "paths are")
+        yield CheckResult("contents", OK, f"{intact} intact, {megabytes(found.bytes)} hashed")
         return
     state = WARNING if repair else PROBLEM
     yield from _damage(found, state)
     if repair:
-        text = f"{len(forgotten)} paths (damaged ones and their dependents) and {len(found.pool)} files were removed"
+        paths, files = counted(len(forgotten), "path"), counted(len(found.pool), "file")
+        text = f"removed: {paths} (damaged ones and their dependents) and {files}"
         yield CheckResult("contents", WARNING, text, "build them again")
     else:
         hint = "fpack store repair replaces them; fpack doctor --store --repair only removes them"
-        yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
+        yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {counted(found.paths, 'path')} damaged", hint)
 
 
 def _damage(found: StoreCheck, state: str) -> Iterator[CheckResult]:

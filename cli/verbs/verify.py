@@ -12,6 +12,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.option_table import LOCKING, MIRROR
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.target import find_image
+from fpack.store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +165,8 @@ def _other_entries(found: int, allowed: int) -> list[str]:
     """Return the reason for a failure if not exactly the allowed number of entries are from elsewhere."""
     if found == allowed:
         return []
-    return [f"{found} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")]
+    what = f"{counted(found, 'entry is', 'entries are')} from elsewhere"
+    return [what + (f", and {counted(allowed, 'is', 'are')} allowed" if allowed else "")]
 
 
 def _value(
