@@ -86,6 +86,17 @@ class Limits:
             hint=f"{EVAL_MEMORY.names} sets another limit, as in {EVAL_MEMORY.option} {shown_size(2 * memory)}",
         )
 
+    def out_of_memory(self) -> Fault:
+        """Return the fault of an evaluation without memory: the limit of the user's shell is named if it is lower."""
+        import resource
+
+        for option, which in (("-v", resource.RLIMIT_AS), ("-d", resource.RLIMIT_DATA)):
+            soft, _ = resource.getrlimit(which)
+            if soft != resource.RLIM_INFINITY and soft < (self.memory or 0):
+                why = f"a process may have {shown_size(soft)} here"
+                return Fault("There is not enough memory for the evaluation", why=why, hint=f"see ulimit {option}")
+        return self.too_large()
+
     def too_long(self) -> Fault:
         """Return the fault of an evaluation that exceeds the limit of time."""
         seconds = self.seconds or 0
@@ -100,7 +111,7 @@ class Limits:
         # If there is no memory for an exception, the interpreter sometimes fails without setting one.
         unset = isinstance(error, SystemError) and str(error).endswith(_NO_EXCEPTION)
         if self.memory is not None and (unset or isinstance(error, MemoryError)):
-            return Exhausted(self.too_large()).with_traceback(error.__traceback__)
+            return Exhausted(self.out_of_memory()).with_traceback(error.__traceback__)
         return error
 
 
@@ -197,7 +208,7 @@ class Watch:
         except MemoryError:
             if limits.memory is None:
                 raise
-            return limits.too_large()
+            return limits.out_of_memory()
         return None
 
     def _spent(self) -> float:

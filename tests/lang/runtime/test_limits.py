@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -321,6 +322,20 @@ def test_a_thread_that_ends_before_the_run_begins_is_not_waited_for(
     with pytest.raises(error):
         deep_stack.run(lambda: 5, limits)
     assert len(printed) == 1
+
+
+@pytest.mark.parametrize(("which", "option"), [(resource.RLIMIT_AS, "-v"), (resource.RLIMIT_DATA, "-d")])
+def test_a_lower_limit_of_the_shell_is_named(which: int, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    low = 100 << 20
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: (low if asked == which else resource.RLIM_INFINITY, -1))
+    error = Limits(1 << 30, None).explained(MemoryError())
+    assert isinstance(error, Exhausted)
+    assert error.fault.what == "There is not enough memory for the evaluation" and error.fault.why == (
+        "a process may have 100M here"
+    )
+    assert error.fault.hint == f"see ulimit {option}"
+    error = Limits(low, None).explained(MemoryError())
+    assert isinstance(error, Exhausted) and error.fault.what == "The evaluation takes too much memory"
 
 
 def test_the_waiting_thread_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
