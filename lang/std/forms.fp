@@ -217,5 +217,6 @@ accounts(users) =
       ]
       for _, u in users if type(u) == "record"
     ],
-    if twice == [] then null else error("Two of the `users` have the number ${shown(head(twice))}", "users"),
+    if length(unique(numbers)) == length(numbers) then null
+    else error("Two of the `users` have the number ${shown(head(twice))}", "users"),
   ]
