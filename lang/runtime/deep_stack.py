@@ -89,8 +89,7 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
     guard(limits, STACK)
     try:
         try:
-            token = _Token()
-            watch.token = ref(token)
+            watch.token = ref(token := _Token())
             thread = _start(body, limit, token)
             del token
             _wait(requests, watch)
