@@ -19,6 +19,7 @@ from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
 from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.encoding import encode_entry
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
+from fpack.builders.payload.layer_stack import MAX_DEPTH, MAX_NAME, MAX_PATH
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.streams import tar_reader
@@ -28,7 +29,6 @@ from fpack.builders.streams.tar_reader import TarMember, TarReader
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.tree import MAX_PATH_BYTES
 
 from . import ociblob
 from .layer import ENTRIES, LayerInfo
@@ -42,13 +42,13 @@ VERSION = 2
 # A layer of a registry is hostile: unpacked, it may have at most LEAST bytes, and RATIO times the size of its blob
 # more.
 LEAST, RATIO = 1 << 30, 50
-MAX_ENTRIES = 400_000
+MAX_ENTRIES = 400_000  # with whiteouts, and the directories above entries
+MAX_PATHS = 64 << 20  # bytes of all paths and targets
 EXTRAS = "extras"  # the file of the output with the whiteouts, the texts, and the databases of packages
 MAX_TEXT = 1 << 20  # bytes of a text that is kept
 # Files whose content is kept, because files of the image are made of it.
 TEXTS = (b"etc/passwd", b"etc/group", b"etc/shadow", b"etc/gshadow")
 _PLAIN = (0o755, 0, 0)  # mode, uid and gid of a directory that no tar lists
-_MAX_NAME = 255  # bytes of a name
 
 
 class OcilayerArgs(NamedTuple):
@@ -116,6 +116,7 @@ class _LayerListing:
         self._databases: dict[bytes, bytes] = {}
         self._left = base_packages.MAX_TEXTS  # bytes of databases
         self._tar = 0  # bytes of the unpacked tar
+        self._count = self._paths = 0  # what the limits of entries and paths count
 
     def read(self, pieces: Iterator[bytes], task: Task) -> None:
         """Read the blob. Raise Corrupt if its digest is another one, BuildError if it is not a valid layer."""
@@ -160,6 +161,7 @@ class _LayerListing:
     def _member(self, member: TarMember, archive: TarReader) -> None:
         path = self._checked(member.name)
         if is_whiteout(path):
+            self._weigh(path)
             self._whiteouts.add(path)
             return
         if member.kind in tar_reader.DEVICES:
@@ -169,8 +171,7 @@ class _LayerListing:
             return
         if path in self._entries:
             raise self._refused(path, "it occurs twice in one layer")
-        if len(self._entries) >= MAX_ENTRIES:
-            raise BuildError("A layer of the base image has too many entries", where=self._where)
+        self._weigh(path, member.target)
         owner = (member.mode, member.uid, member.gid)
         if member.kind == tar_reader.DIRECTORY:
             self._add(ManifestEntry(path, DIRECTORY, *owner, 0, b"", b"", b"", 0))
@@ -215,9 +216,19 @@ class _LayerListing:
         parts = path.split(b"/")
         if name.startswith(b"/") or (path and {b"", b".", b".."} & {*parts}):
             raise self._refused(name, "its path is absolute, or not in its shortest form")
-        if max(map(len, parts)) > _MAX_NAME or len(path) > MAX_PATH_BYTES:
-            raise self._refused(name[:100], "its path is too long")
+        if max(map(len, parts)) > MAX_NAME or len(path) > MAX_PATH or len(parts) > MAX_DEPTH:
+            why = f"its path is too long: a path may have {MAX_PATH} bytes and {MAX_DEPTH} parts of {MAX_NAME} bytes"
+            raise self._refused(name[:100], why)
         return path
+
+    def _weigh(self, path: bytes, target: bytes = b"") -> None:
+        """Count an entry. Raise BuildError if there are too many, or their paths are too long together."""
+        self._count += 1
+        self._paths += len(path) + len(target)
+        if self._count > MAX_ENTRIES or self._paths > MAX_PATHS:
+            what = "A layer of the base image has too many entries, or their paths are too long"
+            why = f"the limits are {MAX_ENTRIES} entries and {MAX_PATHS} bytes of paths"
+            raise BuildError(what, where=self._where, why=why)
 
     def _refused(self, path: bytes, why: str) -> BuildError:
         return BuildError(f"/{os.fsdecode(path)} of a layer of the base image is invalid", where=self._where, why=why)
@@ -256,6 +267,7 @@ class _LayerListing:
     def _imply(self, path: bytes) -> None:
         """Add the directories above an entry that the tar does not list. Their attributes are the engine's."""
         while path and path not in self._entries:
+            self._weigh(path)
             self._entries[path] = ManifestEntry(path, DIRECTORY, *_PLAIN, 0, b"", b"", b"", None)
             path = path.rpartition(b"/")[0]
 
