@@ -176,7 +176,8 @@ def run() -> None:
         sys.stderr.flush()
     except BrokenPipeError:
         code = 0
-    except OSError as error:
+    except (OSError, ModuleNotFoundError) as error:
+        # A module that is not installed: a warm start needs it.
         from fpack.cli.ui.render import show_refusal
 
         code = show_refusal(error)

@@ -32,6 +32,10 @@ def error_text(error: FpackError, color: bool = False) -> str:
         return render(error, color)
     if isinstance(error, BuildsFailed) and len(error.failures) > 1:
         return "\n".join(error_text(entry, color) for _, entry in error.failures)
+    return _error_lines(error, color)
+
+
+def _error_lines(error: FpackError, color: bool) -> str:
     what = printable(error.what).replace("\n", "\n  ")
     lines = [f"{paint('error:', 'red', color)} {paint(what, 'bold', color)}"]
     if error.where:
@@ -77,6 +81,8 @@ def show_refusal(error: Exception) -> int:
     if isinstance(error, MemoryError):
         show_error(FpackError("There is not enough memory", why=str(error), hint="see ulimit -v; or try -j 1"))
         return FpackError.exit_code
+    if isinstance(error, ModuleNotFoundError) and _is_foreign(error):
+        return show_missing_package(error)
     if not isinstance(error, OSError):
         return show_fault(error)
     if isinstance(error, FileNotFoundError) and error.filename is None and working_directory_is_gone():
@@ -88,6 +94,27 @@ def show_refusal(error: Exception) -> int:
         return show_fault(error)
     show_error(known)
     return known.exit_code
+
+
+def _is_foreign(error: ModuleNotFoundError) -> bool:
+    """Return whether the module is none of fpack."""
+    return error.name is not None and error.name.partition(".")[0] != "fpack"
+
+
+def show_missing_package(error: ModuleNotFoundError) -> int:
+    """Say that a Python module of another package is not installed. Return the exit status.
+
+    No module is imported: it may need the missing one.
+    """
+    name = str(error.name).partition(".")[0]
+    hint = f"{sys.executable} -m pip install fpack, or in a checkout: -r requirements.txt"
+    if name in sys.stdlib_module_names:
+        hint = "run fpack with a Python that has its whole standard library"
+    missing = FpackError(
+        f"The Python module {name} is not installed", where=sys.executable, why="fpack needs it", hint=hint
+    )
+    _print(_error_lines(missing, colored(sys.stderr)))
+    return FpackError.exit_code
 
 
 def show_fault(error: Exception) -> int:
