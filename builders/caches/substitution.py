@@ -165,12 +165,14 @@ class CacheSubstituter:
 
     def close(self) -> None:
         """Wait for pushes, and delete what was fetched and not registered."""
-        if self._pushing is not None:
-            self._pushing.close()
-        self._record_uses()
-        if self._claims is not None:
-            self._claims.close()
-        self._fetcher.close()
+        with contextlib.ExitStack() as ends:
+            # Each of these also if one before it is interrupted: other machines wait for what is claimed.
+            ends.callback(self._fetcher.close)
+            if self._claims is not None:
+                ends.callback(self._claims.close)
+            ends.callback(self._record_uses)
+            if self._pushing is not None:
+                ends.callback(self._pushing.close)
 
     def _record_uses(self) -> None:
         """Tell the caches that this machine may write to what it took, for their gc. Failures do not matter."""

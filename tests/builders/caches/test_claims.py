@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fpack.builders.caches import claims
 from fpack.builders.caches.claims import LONGEST, RENEWAL, SILENCE, BuildClaims
 from fpack.builders.caches.gc import collect
+from fpack.builders.caches.push import BackgroundPush
+from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.distribution.layout import DirectoryRepository
 from support.servers.registry import Registry, open_registry
-from support.stores.caches import machine
+from support.stores.caches import GENERATION, machine
+from support.stores.caches import KEY as PUSHER
 
 KEY = bytes(20)
 
 
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Check that the claims of a test are closed: until then, a thread renews them."""
+    before = set(threading.enumerate())
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread not in before and thread.name == "claims"] == []
+
+
 def test_another_machine_waits_until_a_claim_is_released(tmp_path: Path) -> None:
     repository = DirectoryRepository(tmp_path)
-    first, second = BuildClaims(repository), BuildClaims(repository)
-    assert first.take(KEY) and not second.take(KEY)
-    first.release(KEY)
-    assert second.take(KEY)
+    with closing(BuildClaims(repository)) as first, closing(BuildClaims(repository)) as second:
+        assert first.take(KEY) and not second.take(KEY)
+        first.release(KEY)
+        assert second.take(KEY)
 
 
 def test_the_claim_of_a_machine_that_crashed_does_not_count_for_long(
@@ -31,13 +45,14 @@ def test_the_claim_of_a_machine_that_crashed_does_not_count_for_long(
 ) -> None:
     with machine(tmp_path / "machine") as one:
         repository = one.cache.repository
-        assert BuildClaims(repository).take(KEY)
-        later = time.time() + LONGEST + 1
-        monkeypatch.setattr(time, "time", lambda: later)
-        assert BuildClaims(repository).take(KEY)
-        assert len(repository.tags("b-")) == 2
-        collect(one.cache, 30)
-        assert len(repository.tags("b-")) == 1
+        with closing(BuildClaims(repository)) as crashed, closing(BuildClaims(repository)) as living:
+            assert crashed.take(KEY)
+            later = time.time() + LONGEST + 1
+            monkeypatch.setattr(time, "time", lambda: later)
+            assert living.take(KEY)
+            assert len(repository.tags("b-")) == 2
+            collect(one.cache, 30)
+            assert len(repository.tags("b-")) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 405])
@@ -122,3 +137,18 @@ def test_the_claim_of_a_killed_process_of_the_same_store_does_not_count(tmp_path
     assert not BuildClaims(repository, tmp_path / "locks").take(KEY), "the owner lives"
     living.close()
     assert repository.tags("b-0") == os.listdir(tmp_path / "locks") == []
+
+
+def test_no_claim_is_left_if_the_end_of_a_command_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: BackgroundPush) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BackgroundPush, "close", interrupted)
+    with machine(tmp_path / "machine") as one:
+        caches = CacheSubstituter(one.store, [one.cache], GENERATION, push_to=one.cache, key=PUSHER)
+        assert caches.claim(KEY) and one.cache.repository.tags("b-0")
+        with pytest.raises(KeyboardInterrupt):
+            caches.close()
+        assert one.cache.repository.tags("b-") == []
