@@ -121,6 +121,9 @@ class _Collection:
         """Delete paths, tidy the store, and count what is left."""
         if space.room(self._root).is_scarce:
             space.release(self._root)  # the reserve: `_tidy` makes it again
+            # The log of a command that met the full disk is often many times as large as the database.
+            with contextlib.suppress(StoreFull, StoreBusy):
+                self._store.database.empty_log()
         try:
             found = self._delete_paths()
         except StoreFull:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ _KEEPERS = {
 }  # the kinds of roots
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fpack.store.collection.survey import Survey
     from fpack.store.gc import GcResult
     from fpack.store.store import Store
@@ -71,8 +74,7 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
     values["older_than"] *= DAY
     values["inputs"] = False if everything else None
     dry_run = dry_run or explain
-    store = _open()
-    try:
+    with _hint_on_a_full_disk(), contextlib.closing(_open()) as store:
         for gone in () if dry_run else forget_deleted():
             text = f"{gone.directory} has data or builds of {gone.project}, which no longer exists"
             note(f"{text}; delete the directory if you do not need it")
@@ -90,13 +92,27 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
             note(f"{done.doubt}: by age, gc deleted nothing that may be new; if the clock is right, use --trust-clock")
         if not dry_run:
             prune(os.fspath(store.root))
-    finally:
-        store.close()
     if as_json:
         _print_json(done, survey, dry_run)
     else:
         _print(done, survey, dry_run)
     return 0
+
+
+@contextlib.contextmanager
+def _hint_on_a_full_disk() -> Iterator[None]:
+    """Do not advise a garbage collection that finds no room to run fpack gc."""
+    from fpack.store.errors import StoreFull
+
+    try:
+        yield
+    except (StoreFull, OSError) as error:
+        from fpack.store.files.disk_errors import explain
+
+        known = explain(error) if isinstance(error, OSError) else error
+        if not isinstance(known, StoreFull):
+            raise
+        raise known.with_(hint="delete or move other files on this disk, then run fpack gc again") from None
 
 
 def _open() -> Store:

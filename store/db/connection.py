@@ -217,6 +217,10 @@ class JournaledConnection:
         assert isinstance(free, int) and isinstance(pages, int)
         if free > _WASTE and free * 4 > pages:
             self._rows("VACUUM")
+        self.empty_log()
+
+    def empty_log(self) -> None:
+        """Write the write-ahead log to the database, and truncate it. It stays as it is if other processes use it."""
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:

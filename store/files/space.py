@@ -11,6 +11,8 @@ from fpack.light_typing import NamedTuple
 RESERVE = "db/reserve"  # a directory: its files reserve inodes, and the first file also reserves bytes
 _FILES = 16
 _SMALLEST, _LARGEST = 1 << 19, 16 << 20
+_SHARE = 4  # of the free space of a small disk
+_USEFUL = 1 << 16  # bytes; less is no help to a collection
 _SCARCE_INODES = 64
 
 
@@ -35,7 +37,7 @@ def room(root: Path) -> Room:
 
 
 def hold_back(root: Path) -> None:
-    """Make or enlarge the reserve to the size that a collection may write, if the disk has much more free space.
+    """Make or enlarge the reserve to the size that a collection may write, but to at most a share of the free space.
 
     A collection writes at most the whole database once to its log. Failures are ignored, because the disk may be full.
     """
@@ -45,9 +47,10 @@ def hold_back(root: Path) -> None:
         )
         first = root / RESERVE / "0"
         free = room(root)
+        wanted = min(wanted, free.free // _SHARE)
         if (
-            _size(os.fspath(first)) * 4 >= wanted * 3
-            or free.free < 8 * wanted
+            wanted < _USEFUL
+            or _size(os.fspath(first)) * 4 >= wanted * 3
             or free.inodes is not None
             and free.inodes < 8 * _FILES
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -21,25 +22,25 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a small disk."""
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Yield a small disk: its size is the parameter, or 12m."""
     path = tmp_path / "disk"
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,nr_inodes=2000", "tmpfs", str(path)], check=True)
+    options = f"size={getattr(request, 'param', '12m')},nr_inodes=2000"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], check=True)
     yield path
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def filled(root: Path, count: int = 40) -> None:
     """Make a store of paths that nothing keeps, except the first one, and fill the disk."""
-    store = Store(root)
-    paths = []
-    for n in range(count):
-        writer = store.writer()
-        writer.file("file", [b"%d" % n * 10_000])
-        paths.append(store.register(f"p{n}", writer, [], b"%d" % n, Output(b"%020d" % n)))
-    gc.add_root(store, root.parent / "result", store.disk(paths[0]))
-    store.close()
+    with contextlib.closing(Store(root)) as store:
+        paths = []
+        for n in range(count):
+            writer = store.writer()
+            writer.file("file", [b"%d" % n * 10_000])
+            paths.append(store.register(f"p{n}", writer, [], b"%d" % n, Output(b"%020d" % n)))
+        gc.add_root(store, root.parent / "result", store.disk(paths[0]))
     fill(root.parent)
 
 
@@ -68,6 +69,33 @@ def test_a_collection_works_on_a_full_disk(disk: Path) -> None:
     assert (disk / "result" / "file").is_file()
     assert len(os.listdir(disk / "store/store")) == 1
     (disk / "more").write_bytes(bytes(500_000))
+
+
+@pytest.mark.parametrize("disk", ["600k", "1500k", "5m"], indirect=True)
+def test_a_collection_works_on_a_disk_that_is_not_much_larger_than_the_database(disk: Path) -> None:
+    """The log of the process that fills the disk is most of the store."""
+    with contextlib.suppress(FpackError, OSError):
+        filled(disk / "store", 1000)
+    fill(disk)
+    assert len(os.listdir(disk / "store/store")) > 2
+    done = Fpack(disk.parent / "home")("gc", "--json", env={"FPACK_ROOT": str(disk / "store")})
+    assert '"kept": 0' in done.stdout and os.listdir(disk / "store/store") == []
+    (disk / "more").write_bytes(bytes(100_000))
+
+
+@pytest.mark.parametrize("disk", ["600k"], indirect=True)
+def test_a_collection_that_finds_no_room_says_what_helps(disk: Path) -> None:
+    with contextlib.suppress(FpackError, OSError):
+        filled(disk / "store", 1000)
+    space.release(disk / "store")
+    fill(disk)
+    fpack = Fpack(disk.parent / "home")
+    message = fpack.fails("gc", env={"FPACK_ROOT": str(disk / "store")})
+    assert "The disk " in message and "delete or move other files" in message
+    for path in disk.iterdir():
+        if path.is_file():
+            path.unlink()
+    assert '"kept": 0' in fpack("gc", "--json", env={"FPACK_ROOT": str(disk / "store")}).stdout
 
 
 def test_a_collection_works_without_a_reserve(disk: Path) -> None:
