@@ -14,8 +14,10 @@ from fpack.lang.runtime.argument_checks import (
     text_of,
     wrong_type,
 )
-from fpack.lang.runtime.operators import pick
+from fpack.lang.runtime.operators import fields, pick
 from fpack.lang.runtime.values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
+
+_SHOWN = 8  # names of fields in a message
 
 
 def names(r: Value, /) -> Value:
@@ -79,14 +81,22 @@ def to_record(xs: Value, /) -> Value:
         item = evaluated(x)
         if not isinstance(item, dict):
             raise ArgumentError(evaluated(xs), f"takes a list of records, and element {i} is {describe(item)}")
-        if item.keys() != {"name", "value"}:
-            has = f"has {', '.join(map(quote, sorted(item)))}" if item else "is empty"
-            raise Fault("`to-record` takes records of `name` and `value`", why=f"the record of element {i} {has}")
+        if fields(item).keys() != {"name", "value"}:
+            raise Fault(
+                "`to-record` takes records of `name` and `value`", why=f"the record of element {i} {_has(item)}"
+            )
         name = text_of(item["name"])
         if name in found:
             raise Fault(f"Two elements of the list are named {quote(name)}")
         found[name] = item["value"]
     return found
+
+
+def _has(record: dict[str, Value]) -> str:
+    """Return the names of a record's fields for a message, at most _SHOWN of them."""
+    shown = ", ".join(map(quote, sorted(record)[:_SHOWN]))
+    more = f" and {len(record) - _SHOWN} more" if len(record) > _SHOWN else ""
+    return f"has {shown}{more}" if record else "is empty"
 
 
 def merge(*records: Value) -> Value:

@@ -1,0 +1,1 @@
+result = to-record([import("fpack/debian").trixie])
