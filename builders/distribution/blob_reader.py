@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fpack.builders.net.errors import HttpError
 
 from .names import check_digest, digest_of
-from .protocol import BlobEntry, Corrupt, RepositoryError, differs
+from .protocol import BlobEntry, Corrupt, RepositoryError, differs, too_short, wrong_size
 from .transport import RegistryAnswer, Transport
 
 PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
@@ -81,11 +81,7 @@ def read_blob(
                 yield piece
             if at >= end:
                 break
-            cause: RepositoryError = Corrupt(
-                f"The blob {entry.digest} is shorter than its size",
-                where=name,
-                why=f"it ended after {at} of {entry.size} bytes",
-            )
+            cause: RepositoryError = too_short(entry.digest, at, entry.size, name)
         except HttpError as error:
             cause = transport.unreachable(name, error)
             if not error.transient:
@@ -112,6 +108,5 @@ def begins(answer: RegistryAnswer, entry: BlobEntry, at: int, name: str) -> int:
         return at
     if answer.length not in (None, entry.size):
         answer.close()
-        why = f"it has {answer.length} bytes instead of {entry.size}"
-        raise Corrupt(f"The blob {entry.digest} differs from its size", where=name, why=why)
+        raise wrong_size(entry.digest, answer.length, entry.size, name)
     return 0

@@ -33,7 +33,9 @@ from .protocol import (
     RepositoryError,
     Unavailable,
     differs,
+    no_blob,
     too_long,
+    too_short,
 )
 from .signature_v4 import EMPTY, AwsAccess, sign
 from .transport import Body, RegistryAnswer, Transport
@@ -174,8 +176,9 @@ class BucketRepository(ServedBlobs):
             held = piece
         if size > source.size:
             raise too_long(source.digest, source.size, self.name)
-        found = f"sha256:{hasher.hexdigest()}"
-        if size != source.size or found != source.digest:
+        if size < source.size:
+            raise too_short(source.digest, size, source.size, self.name)
+        if (found := f"sha256:{hasher.hexdigest()}") != source.digest:
             raise differs(source.digest, found, self.name)
         if held:
             yield held
@@ -239,8 +242,7 @@ class BucketRepository(ServedBlobs):
         answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206, 404, 416))
         if answer.status == 404:
             answer.close()
-            why = "the bucket's server answered 404"
-            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=why)
+            raise no_blob(entry.digest, self.name, "the bucket's server answered 404")
         if partial and answer.status != 206:
             answer.close()
             raise Corrupt(f"The bucket's server does not send parts of the blob {entry.digest}", where=self.name)

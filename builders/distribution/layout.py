@@ -33,11 +33,13 @@ from .protocol import (
     Corrupt,
     Denied,
     ManifestDocument,
-    NotThere,
     RepositoryError,
     Unavailable,
     differs,
+    no_blob,
     too_long,
+    too_short,
+    wrong_size,
 )
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -97,12 +99,11 @@ class DirectoryRepository:
                 fd = self._open(self._blob(entry.digest))
             except FileNotFoundError:
                 why = f"there is no file {self._blob(entry.digest)}"
-                raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=why) from None
+                raise no_blob(entry.digest, self.name, why) from None
             try:
                 size = os.fstat(fd).st_size
                 if size != entry.size:
-                    why = f"it has {size} bytes instead of {entry.size}"
-                    raise Corrupt(f"The blob {entry.digest} differs from its size", where=self.name, why=why)
+                    raise wrong_size(entry.digest, size, entry.size, self.name)
                 yield from layout_index.stored_pieces(fd, 0, entry, offset, length, self.name)
             finally:
                 os.close(fd)
@@ -137,8 +138,9 @@ class DirectoryRepository:
                     _write(fd, chunk)
                 if size > source.size:
                     raise too_long(source.digest, source.size, self.name)
-                found = f"sha256:{hasher.hexdigest()}"
-                if size != source.size or found != source.digest:
+                if size < source.size:
+                    raise too_short(source.digest, size, source.size, self.name)
+                if (found := f"sha256:{hasher.hexdigest()}") != source.digest:
                     raise differs(source.digest, found, self.name)
                 os.fsync(fd)
                 with self._folder("blobs", "sha256") as blobs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fpack.light_typing import Any, NamedTuple, Protocol
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 
 
 class RepositoryError(FpackError):
@@ -41,7 +41,26 @@ def differs(digest: str, found: str, where: str, what: str = "blob") -> Corrupt:
 
 def too_long(digest: str, size: int, where: str) -> Corrupt:
     """Return the error for a blob that has more bytes than its size. where: the repository's name."""
-    return Corrupt(f"The blob {digest} is longer than its size", where=where, why=f"it has more than {size} bytes")
+    return Corrupt(
+        f"The blob {digest} is longer than its size", where=where, why=f"it has more than {counted(size, 'byte')}"
+    )
+
+
+def too_short(digest: str, count: int, size: int, where: str) -> Corrupt:
+    """Return the error for a blob that ended after `count` of `size` bytes. where: the repository's name."""
+    why = f"it ended after {count} of {counted(size, 'byte')}"
+    return Corrupt(f"The blob {digest} is shorter than its size", where=where, why=why)
+
+
+def wrong_size(digest: str, found: int, size: int, where: str) -> Corrupt:
+    """Return the error for a blob of `found` bytes, before it is read. where: the repository's name."""
+    why = f"it has {counted(found, 'byte')} instead of {size}"
+    return Corrupt(f"The blob {digest} differs from its size", where=where, why=why)
+
+
+def no_blob(digest: str, where: str, why: str) -> NotThere:
+    """Return the error for a blob that the repository `where` does not have."""
+    return NotThere(f"The blob {digest} does not exist", where=where, why=why)
 
 
 class BlobEntry(NamedTuple):

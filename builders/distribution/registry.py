@@ -41,6 +41,7 @@ from .protocol import (
     RepositoryError,
     Unavailable,
     differs,
+    no_blob,
     too_long,
 )
 from .transport import RegistryAnswer, Settings, Transport, origin
@@ -152,7 +153,7 @@ class RegistryRepository:
                 "GET", f"blobs/{entry.digest}", headers=headers, accept=(200, 206, 416) if partial else (200, 206)
             )
         except NotThere as error:
-            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=error.why) from None
+            raise no_blob(entry.digest, self.name, error.why) from None
         if answer.status == 416:
             answer.close()
             return None

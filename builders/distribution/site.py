@@ -25,7 +25,7 @@ from .layout_index import (
     filtered,
 )
 from .names import is_digest
-from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere
+from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, no_blob
 from .transport import RegistryAnswer, Transport
 
 
@@ -134,7 +134,7 @@ class SiteRepository(ServedBlobs):
         try:
             answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206))
         except NotThere as error:
-            raise NotThere(f"The blob {entry.digest} does not exist", where=self.name, why=error.why) from None
+            raise no_blob(entry.digest, self.name, error.why) from None
         start = begins(answer, entry, at, self.name)
         for piece in answer.chunks():
             stop = start + len(piece)

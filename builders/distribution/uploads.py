@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from . import answers
 from .http_fields import with_query
-from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable, too_long
+from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable, too_long, too_short
 from .transport import RegistryAnswer, Transport
 from .upload_sessions import UploadSession, UploadSessions
 
@@ -258,6 +258,4 @@ class Upload:
             if not left and end < self._source.size:
                 return
         if left:
-            what = f"The blob {self._source.digest} is shorter than its size"
-            why = f"it ended after {self._source.size - left} of {self._source.size} bytes"
-            raise Corrupt(what, where=self._name, why=why)
+            raise too_short(self._source.digest, self._source.size - left, self._source.size, self._name)

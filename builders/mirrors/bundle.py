@@ -34,9 +34,10 @@ from fpack.builders.distribution.protocol import (
     Corrupt,
     Denied,
     ManifestDocument,
-    NotThere,
     RepositoryError,
     Unavailable,
+    no_blob,
+    wrong_size,
 )
 from fpack.store.errors import FpackError
 from fpack.store.files.scratch import scratch_directory
@@ -185,10 +186,9 @@ class BundleRepository:
         """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere."""
         member = self._member(entry.digest)
         if member is None:
-            raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
+            raise no_blob(entry.digest, self.name, "the bundle has no file of this digest")
         if member.size != entry.size:
-            why = f"{entry.digest} has {member.size} bytes instead of {entry.size}"
-            raise Corrupt("A blob differs from its size", where=self.name, why=why)
+            raise wrong_size(entry.digest, member.size, entry.size, self.name)
         yield from stored_pieces(self._open().fileno(), member.offset, entry, offset, length, self.name)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.distribution.layout_index import json_object
 from fpack.builders.distribution.names import digest_of
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository, differs, too_long
 
 FORMAT = 1
 ARTIFACT = "application/vnd.fpack.kept-lock.v1"
@@ -217,15 +217,10 @@ def read_all(repository: Repository, entry: BlobEntry) -> bytes:
     for chunk in repository.read_blob(entry):
         data += chunk
         if len(data) > entry.size:
-            raise Corrupt("A blob differs from its size", where=repository.name, why=_more(entry))
-    if digest_of(data) != entry.digest:
-        raise Corrupt("A blob differs from its digest", where=repository.name, why=entry.digest)
+            raise too_long(entry.digest, entry.size, repository.name)
+    if (found := digest_of(data)) != entry.digest:
+        raise differs(entry.digest, found, repository.name)
     return bytes(data)
-
-
-def _more(entry: BlobEntry) -> str:
-    """Return the reason of an error about a blob of which more was sent than its descriptor says."""
-    return f"{entry.digest} has more than {entry.size} bytes"
 
 
 def _file(item: Any, where: str) -> KeptFile:

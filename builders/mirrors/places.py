@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, NotThere, Repository, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, NotThere, Repository, RepositoryError, too_long
 from fpack.builders.net.errors import HttpError, NotFound, WrongContent
 from fpack.builders.net.kept_files import FileOffer, WantedFile
 from fpack.builders.net.response import Response
@@ -192,9 +192,7 @@ class PlaceOffer(NamedTuple):
         for piece in pieces:
             done += len(piece)
             if done > entry.size:
-                raise Corrupt(
-                    "A blob differs from its size", where=self.where, why=f"it has more than {entry.size} bytes"
-                )
+                raise too_long(entry.digest, entry.size, self.where)
             if piece:
                 yield piece
 

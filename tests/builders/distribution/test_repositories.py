@@ -149,10 +149,17 @@ def test_an_empty_blob(repository: Repository) -> None:
     assert read(repository, entry(b"")) == b""
 
 
-@pytest.mark.parametrize("given", [b"other", b"short", b"much longer than it should be"])
-def test_wrong_content_is_not_written(repository: Repository, given: bytes) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"other", None),
+        (b"r", "is shorter than its size.*: it ended after 1 of 5 bytes"),
+        (b"much longer than it should be", "is longer than its size.*: it has more than 5 bytes"),
+    ],
+)
+def test_wrong_content_is_not_written(repository: Repository, given: bytes, told: str | None) -> None:
     right = b"right"
-    with pytest.raises(RepositoryError):
+    with pytest.raises(RepositoryError, match=told):
         repository.write_blob(BlobSource(digest_of(right), len(right), lambda offset: iter((given[offset:],))))
     assert not repository.has_blob(digest_of(right))
     assert write(repository, right)

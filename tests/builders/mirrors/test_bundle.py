@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Denied, NotThere, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Denied, NotThere
 from fpack.builders.mirrors import bundle as bundle_module
 from fpack.builders.mirrors.bundle import BadBundle, BundleRepository, read_members, unpack_bundle, write_bundle
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
@@ -122,10 +122,13 @@ def test_a_blob_with_other_content_is_refused(layout: DirectoryRepository, tmp_p
     with pytest.raises(BadBundle):
         unpack_bundle(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(Corrupt):
+    what = f"The blob {digest_of(b'x')} differs from its"
+    with pytest.raises(Corrupt, match=f"{what} digest.*{digest_of(b'y')}"):
         read(BundleRepository(path), entry(b"x"))
-    with pytest.raises(RepositoryError):
+    with pytest.raises(Corrupt, match=f"{what} size.*: it has 1 byte instead of 500"):
         read(BundleRepository(path), BlobEntry("", digest_of(b"x"), 500))
+    with pytest.raises(NotThere, match=f"The blob {digest_of(b'z')} does not exist"):
+        read(BundleRepository(path), entry(b"z"))
 
 
 def huge(data: bytearray) -> None:
