@@ -80,7 +80,7 @@ class FileHasher:
 
     def __init__(self, top: int, most: int) -> None:
         self._top = top
-        self._left = most
+        self._left = self._most = most
         self._known: dict[int, tuple[int, str]] = {}
 
     def file(self, path: str, now: Signature) -> tuple[int, str]:
@@ -90,7 +90,7 @@ class FileHasher:
             return self._known[inode]
         self._left -= size
         if self._left < 0:
-            raise InvalidRequest(f"they wrote more than the limit; the file at which it was reached is /{path}")
+            raise InvalidRequest(f"their files have more than {self._most} bytes; the limit `size` ends at /{path}")
         hasher = hashlib.sha256()
         count = 0
         with open(open_below(self._top, path), "rb", buffering=0) as file:

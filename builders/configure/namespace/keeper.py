@@ -46,8 +46,7 @@ class Keeper:
             try:
                 actions[request["do"]](request)
             except OSError as error:
-                where = f"{error.filename}: " if error.filename else ""
-                send(self._channel, {"error": f"{where}{error.strerror}"})
+                send(self._channel, {"error": _reason(error)})
             except InvalidRequest as refused:
                 send(self._channel, {"error": str(refused)})
 
@@ -67,7 +66,7 @@ class Keeper:
                 write_seed(request)
                 status = 0
             except OSError as error:
-                text = f"{error.filename}: {error.strerror}"
+                text = _reason(error)
             finally:
                 if status:
                     send(self._channel, {"error": text or "the seed cannot be written"})
@@ -90,8 +89,7 @@ class Keeper:
             try:
                 become_init(request, self._setup, log_write)
             except BaseException as error:
-                reason = f"{error.filename or 'a command'}: {error.strerror}" if isinstance(error, OSError) else error
-                os.write(log_write, f"fpack: {reason}\n".encode())
+                os.write(log_write, f"fpack: {_reason(error)}\n".encode(errors="backslashreplace"))
             finally:
                 os._exit(125)
         os.close(log_write)
@@ -175,3 +173,10 @@ class Keeper:
                     size -= len(piece)
             if size:
                 raise InvalidRequest(f"{path} became shorter")
+
+
+def _reason(error: BaseException) -> str:
+    """Return what failed. An OSError names what it was about, if it knows."""
+    if not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
