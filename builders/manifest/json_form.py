@@ -161,10 +161,10 @@ def parse(data: bytes, where: str = "") -> Iterator[bytes]:
         yield from _parse(value)
     except json.JSONDecodeError as error:
         raise _error(where, f"it is not JSON: {error}") from None
+    except (FpackError, RecursionError, KeyError, TypeError, AttributeError, IndexError, UnicodeError) as error:
+        raise _error(where, malformation(error)) from None
     except ValueError:  # of a digest or a mode
         raise _error(where, "a value in it is not in the form that fpack writes") from None
-    except (FpackError, RecursionError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise _error(where, malformation(error)) from None
 
 
 def _parse(value: dict[str, Any]) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from fpack.builders.arguments import described
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 from fpack.store.errors import did_you_mean
@@ -20,7 +21,7 @@ _USER = re.compile(r"[^\s:/]+(:[^\s:/]+)?\Z")
 def check_user(value: Value) -> str:
     """Return a user, as resolve_user takes it. Raise BuildError if it cannot be one in any image."""
     if not isinstance(value, str) or not _USER.match(value):
-        raise BuildError(f"{value!r:.100} is not a user", hint="write a name, or numbers as uid or uid:gid")
+        raise BuildError(f"{described(value)} is not a user", hint="write a name, or numbers as uid or uid:gid")
     if too_large := [part for part in value.split(":") if part.isdecimal() and not _is_number(part)]:
         raise BuildError(
             f"{value!r:.100} is not a user", why=f"{too_large[0]:.40} is larger than {_MAX}, the largest number"

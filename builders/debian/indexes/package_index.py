@@ -36,10 +36,11 @@ def choose(release: Release, arch: str, component: str = COMPONENT, where: str =
     pin = listed(release.files, f"{component}/binary-{arch}/Packages")
     name = release.name
     if arch not in release.architectures or pin is None:
+        others = ", ".join(sorted({*release.architectures} - {arch, "all"}))
         raise IndexUnusable(
             f"{name} has no packages for {arch}",
             where=where,
-            why=f"it has packages for {', '.join(sorted({*release.architectures} - {'all'}))}",
+            why=f"it has packages for {others}" if others else "it names no other architecture",
             hint="name one of these architectures, or another release",
         )
     if pin.size > MAX_SIZE:

@@ -158,7 +158,7 @@ def summary(results: Sequence[PackageResult], policy: RebuilderPolicy) -> str:
     by = f"by {policy.required} of {counted(len(policy.operators), 'operator')}"
     parts = [f"{counts[ENOUGH]} of {counted(len(results), 'Debian package')} reproduced {by}"]
     parts += [f"{counts[EXCEPTED]} excepted"] if counts[EXCEPTED] else []
-    parts += [f"{counts[UNKNOWN]} for lack of answers not known"] if counts[UNKNOWN] else []
+    parts += [f"{counts[UNKNOWN]} unknown, since too few operators answered"] if counts[UNKNOWN] else []
     return ", ".join(parts)
 
 

@@ -246,7 +246,7 @@ def test_when_the_process_that_starts_a_run_is_killed_the_run_ends(mode: str) ->
 
 
 def _end(pids: list[int]) -> bool:
-    """Return whether all processes end within a minute."""
+    """Return whether all processes end in time."""
     end = time.monotonic() + WAIT
     while any(map(_lives, pids)) and time.monotonic() < end:
         time.sleep(0.05)

@@ -302,9 +302,9 @@ class TestUsers:
             shop.image(root, {"user": "ap"})
         assert error.value.hint == "did you mean `app`?"
 
-    @pytest.mark.parametrize("user", ["", 5, ["app"]])
-    def test_no_user_at_all(self, shop: Workshop, root: StorePath, user: Any) -> None:
-        with pytest.raises(BuildError, match="is not a user"):
+    @pytest.mark.parametrize(("user", "shown"), [("", "''"), (5, "5"), (["app"], "a list"), (True, "true")])
+    def test_no_user_at_all(self, shop: Workshop, root: StorePath, user: Any, shown: str) -> None:
+        with pytest.raises(BuildError, match=f"{shown} is not a user"):
             shop.image(root, {"user": user})
 
 

@@ -511,6 +511,21 @@ WRONG_JSON = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "it is not JSON: "),
+        (b'{"a": "\xff"}', "it is not UTF-8"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b'{"layers":[]}', "'derivations' is missing or unknown"),
+    ],
+)
+def test_the_error_of_other_json_says_what_is_wrong(data: bytes, why: str) -> None:
+    with pytest.raises(ManifestError) as error:
+        b"".join(json_form.parse(data))
+    assert error.value.why.startswith(why)
+
+
 @pytest.mark.parametrize("data", WRONG_JSON, ids=range(len(WRONG_JSON)))
 def test_other_json_is_refused(data: bytes) -> None:
     with pytest.raises(ManifestError):

@@ -114,7 +114,9 @@ def test_trees_that_are_gone_and_trees_that_are_left(store: Store) -> None:
     (store.root / "store" / f"{'0' * 32}-left").mkdir()
     found = [entry for entry in checks.database() if entry.name == "trees"]
     assert [entry.state for entry in found] == [PROBLEM, OK]
-    assert path.name in found[0].text and "fpack store repair" in found[0].hint and "1 trees" in found[1].text
+    assert (
+        path.name in found[0].text and "fpack store repair" in found[0].hint and "1 tree is not valid" in found[1].text
+    )
 
 
 def test_a_journal_that_is_gone_and_a_clock_that_was_ahead(store: Store) -> None:
@@ -141,8 +143,8 @@ def test_processes_and_what_they_left(store: Store) -> None:
     assert texts == [
         f"1 process uses the store: {os.getpid()}",
         "a crashed process has left temporary files, which the next build deletes",
-        "1 downloads were interrupted over a week ago",
-        "a collection was interrupted: 1 trees are left",
+        "1 download was interrupted over a week ago",
+        "a collection was interrupted: 1 tree is left",
     ]
     assert (tmp / "999-dead.lock").exists()
 
@@ -180,7 +182,7 @@ def test_results_that_lead_nowhere(store: Store, tmp_path: Path) -> None:
     found = list(checks.roots())
     assert [entry.state for entry in found] == [WARNING, WARNING, OK]
     assert str(tmp_path / "dangling") in found[0].text and str(tmp_path / "elsewhere") in found[1].text
-    assert found[2].text.startswith("1 results were deleted") and "good" not in str(found).replace(str(tmp_path), "")
+    assert found[2].text.startswith("1 result was deleted") and "good" not in str(found).replace(str(tmp_path), "")
     assert len(list((store.root / "roots").iterdir())) == 4
 
 

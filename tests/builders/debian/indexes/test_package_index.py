@@ -456,3 +456,15 @@ def test_names_that_no_package_provides_are_no_index(after: bytes) -> None:
 def test_a_first_package_without_a_name_is_no_index(name: bytes) -> None:
     with pytest.raises(IndexUnusable):
         make_table(b"Package: " + name + b"\nVersion: 1\n\nPackage: b\n")
+
+
+@pytest.mark.parametrize(
+    ("architectures", "why"),
+    [(("all", "arm64", "i386"), "it has packages for arm64, i386"), (("all",), "it names no other architecture")],
+)
+def test_a_release_without_an_architecture_names_the_others(
+    archive: Archive, architectures: tuple[str, ...], why: str
+) -> None:
+    with pytest.raises(IndexUnusable) as error:
+        choose(release_of(archive)._replace(architectures=architectures), "amd64")
+    assert error.value.why == why
