@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 
 SECONDS = 120.0  # of processor time
 _AGAIN = 1.0  # seconds until the signal comes again, if code caught what it raised
@@ -48,7 +48,7 @@ class time_limit:
             raise FpackError(
                 "The files of the project take too long to read",
                 where=str(self._where),
-                why=f"the limit is {self._seconds:g} seconds of processor time",
+                why=f"the limit is {counted(self._seconds, 'second')} of processor time",
                 hint="write fpack.fp by hand, as docs/tutorial.md shows",
             ) from None
 

@@ -139,7 +139,8 @@ def _trees(opened: Database, root: Path) -> Iterator[CheckResult]:
         yield CheckResult("trees", PROBLEM, f"{counted(len(gone), 'path')} without a tree: {some}", hint)
     left = len(there - valid)
     if left:
-        yield CheckResult("trees", OK, f"{left} trees are not valid: the next gc deletes them")
+        trees = counted(left, "tree is", "trees are")
+        yield CheckResult("trees", OK, f"{trees} not valid: fpack gc deletes such trees")
 
 
 def processes(proc: Path = Path("/proc")) -> Iterator[CheckResult]:
@@ -197,9 +198,11 @@ def _leftovers(root: Path) -> Iterator[CheckResult]:
             old += entry.stat(follow_symlinks=False).st_mtime < time.time() - _OLD_PARTIAL
     trash = sum(1 for _ in _scan(root / "trash"))
     if old:
-        yield CheckResult("leftovers", OK, f"{old} downloads were interrupted over a week ago", "fpack gc deletes them")
+        downloads = counted(old, "download was", "downloads were")
+        yield CheckResult("leftovers", OK, f"{downloads} interrupted over a week ago", "run fpack gc")
     if trash and not _is_locked(root / "locks" / "gc"):
-        yield CheckResult("leftovers", OK, f"a collection was interrupted: {trash} trees are left", "fpack gc")
+        left = counted(trash, "tree is", "trees are")
+        yield CheckResult("leftovers", OK, f"a collection was interrupted: {left} left", "run fpack gc")
 
 
 def _is_locked(path: Path) -> bool:
@@ -247,7 +250,8 @@ def roots() -> Iterator[CheckResult]:
         hint = "if the store or the project was moved, fpack build makes the link again"
         yield CheckResult("results", WARNING, text, hint)
     if gone:
-        yield CheckResult("results", OK, f"{len(gone)} results were deleted: the next gc deletes what they kept")
+        results = counted(len(gone), "result was", "results were")
+        yield CheckResult("results", OK, f"{results} deleted: the next gc deletes the paths")
 
 
 def _some(names: list[str]) -> str:

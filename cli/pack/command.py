@@ -15,7 +15,7 @@ from fpack.cli.images.formats import DEFAULT, FORMATS, Format
 from fpack.cli.ui.render import megabytes, note, short, warn
 from fpack.cli.workspace.curated import curated
 from fpack.light_typing import TYPE_CHECKING, Any, TypeVar
-from fpack.store.errors import DamagedPath
+from fpack.store.errors import DamagedPath, counted
 
 if TYPE_CHECKING:
     from fpack.cli.images.audits import Auditor
@@ -394,4 +394,4 @@ def _sizes(result: dict[str, Any]) -> str:
     unpacked = f"{megabytes(result['size_unpacked'])} unpacked"
     if "size" in result:
         return unpacked if result["size"] is None else f"{megabytes(result['size'])}, {unpacked}"
-    return f"{megabytes(result['size_compressed'])} compressed, {unpacked}, {result['layers']} layers"
+    return f"{megabytes(result['size_compressed'])} compressed, {unpacked}, {counted(result['layers'], 'layer')}"

@@ -35,7 +35,8 @@ def command(as_json: bool) -> int:
     lines += [f"the link of the root {name} was missing and was made again" for name in done.roots]
     known = f"{counted(done.paths, 'path is', 'paths are')} valid"
     if done.recognised:
-        known += f", {done.recognised} of which were recognised by their names"
-    summary = f"{known}; known: {counted(done.derivations, 'derivation')} and {counted(done.outputs, 'output')}"
+        known += f", {done.recognised} of them recognised by name"
+    recorded = f"{counted(done.derivations, 'derivation')} and {counted(done.outputs, 'output')}"
+    summary = f"{known}; the database has {recorded}"
     show([*lines, page.paint(summary, "bold")])
     return 0

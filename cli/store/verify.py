@@ -72,24 +72,26 @@ def as_data(found: StoreCheck) -> dict[str, object]:
 
 def damage_lines(found: StoreCheck) -> list[str]:
     """Return a line for each damaged path and each damaged file of the pool, up to a limit."""
+    from fpack.store.errors import counted
+
     lines = [f"{damage.path}: {damage.why}" for damage in found.damaged[:LISTED]]
     if len(found.damaged) > LISTED:
-        lines.append(f"and {len(found.damaged) - LISTED} more paths; --json lists all")
+        lines.append(f"and {counted(len(found.damaged) - LISTED, 'more path')}; --json lists all")
     lines += [f"{file}: its content does not match its name" for file in found.pool[:LISTED]]
     if len(found.pool) > LISTED:
-        lines.append(f"and {len(found.pool) - LISTED} more files; --json lists all")
+        lines.append(f"and {counted(len(found.pool) - LISTED, 'more file')}; --json lists all")
     return lines
 
 
 def summary(found: StoreCheck) -> str:
     """Return the result of a check in one line."""
-    from fpack.cli.ui.render import megabytes
+    from fpack.cli.ui.render import counted, megabytes
 
-    paths = f"{found.paths} path{'' if found.paths == 1 else 's'}"
     if found.damaged or found.pool:
-        files = f", and {len(found.pool)} files of the pool" if found.pool else ""
+        files = f", and {counted(len(found.pool), 'file')} of the pool" if found.pool else ""
+        paths = counted(found.paths, "path")
         return f"{len(found.damaged)} of {paths} damaged{files}; {megabytes(found.bytes)} hashed"
-    return f"{paths} {'is' if found.paths == 1 else 'are'} intact, {megabytes(found.bytes)} hashed"
+    return f"{counted(found.paths, 'path is', 'paths are')} intact, {megabytes(found.bytes)} hashed"
 
 
 def _advise(page: Page, text: str) -> None:

@@ -51,7 +51,7 @@ def show(
         lines.append(plain(f"  {finding.kind}: {finding.where}: {finding.what}{layer}"))
     hidden = len(report.findings) + report.more - limit
     if hidden > 0:
-        lines.append(f"  and {hidden} more differences")
+        lines.append(f"  and {counted(hidden, 'more difference')}")
     if not report.differs:
         for number, (part, count) in enumerate(zip(outcome.images, proven, strict=True)):
             lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count or 0, verbose)

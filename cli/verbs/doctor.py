@@ -140,15 +140,16 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
 
 def _damage(found: StoreCheck, state: str) -> Iterator[CheckResult]:
     from fpack.cli.doctor.machine import CheckResult
+    from fpack.cli.ui.render import counted
 
     for damage in found.damaged[:LISTED]:
         yield CheckResult("contents", state, f"{damage.path}: {damage.why}")
     if len(found.damaged) > LISTED:
-        yield CheckResult("contents", state, f"and {len(found.damaged) - LISTED} more paths")
+        yield CheckResult("contents", state, f"and {counted(len(found.damaged) - LISTED, 'more path')}")
     for file in found.pool[:LISTED]:
         yield CheckResult("contents", state, f"{file}: its content does not match its name")
     if len(found.pool) > LISTED:
-        yield CheckResult("contents", state, f"and {len(found.pool) - LISTED} more files")
+        yield CheckResult("contents", state, f"and {counted(len(found.pool) - LISTED, 'more file')}")
 
 
 def _progress() -> Any:

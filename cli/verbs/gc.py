@@ -85,7 +85,7 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
         for link in done.gone[:_SHOWN]:
             note(f"the link {link} no longer exists, so gc may delete its path; if the project was moved, build again")
         if len(done.gone) > _SHOWN:
-            note(f"and {len(done.gone) - _SHOWN} more links no longer exist")
+            note(f"and {counted(len(done.gone) - _SHOWN, 'more link no longer exists', 'more links no longer exist')}")
         for name in done.roots:
             note(f"the root {name} had no link in roots/; gc made the link again. fpack root remove removes a root")
         if done.doubt:

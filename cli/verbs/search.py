@@ -281,7 +281,7 @@ def _nothing(words: Sequence[str], near: Sequence[str], release: str) -> None:
 
 def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> None:
     from fpack.cli.ui.layout import Page, clean, show
-    from fpack.cli.ui.render import note
+    from fpack.cli.ui.render import counted, note
 
     page = Page()
     star = "★" if page.unicode else "*"
@@ -302,7 +302,7 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
         if first is not None:
             lines.append(page.paint(f"fpack show {clean(first.target)} shows details", "dim"))
     elif count > len(shown):
-        note(f"{count - len(shown)} more packages match; --limit 0 shows all")
+        note(f"{counted(count - len(shown), 'more package matches', 'more packages match')}; --limit 0 shows all")
     show(lines)
     if packages.age > OLD:
         note(f"The list of packages is {int(packages.age)} days old; fpack update fetches a new one")
@@ -311,7 +311,7 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
 def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages, date: float) -> None:
     from fpack.builders.debian.suites import target_of
     from fpack.cli.ui.layout import Page, clean, show
-    from fpack.cli.ui.render import note
+    from fpack.cli.ui.render import counted, note
 
     page = Page()
     names = [page.fit(" ".join(entry.packages), page.width * 2 // 5) for entry in shown]
@@ -322,7 +322,7 @@ def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages, dat
         lines += ["", page.paint(f"{len(shown)} of {count} found in {packages.release}{more}", "dim")]
         lines.append(page.paint(f"fpack show {target_of(packages.release, shown[0].packages[0])} shows details", "dim"))
     elif count > len(shown):
-        note(f"{count - len(shown)} more files match; --limit 0 shows all")
+        note(f"{counted(count - len(shown), 'more file matches', 'more files match')}; --limit 0 shows all")
     show(lines)
     days = int((time.time() - date) / DAY)
     if days > OLD:

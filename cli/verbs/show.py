@@ -199,10 +199,11 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
         ),
     ]
     if built:
+        layers = counted(built["layers"], "layer")
         unpacked = f"{megabytes(built['size_unpacked'])} unpacked, " if built["size_unpacked"] is not None else ""
         pairs += [
             ("digest", built["digest"] or ""),
-            ("size", f"{megabytes(built['size_compressed'])} compressed, {unpacked}{built['layers']} layers"),
+            ("size", f"{megabytes(built['size_compressed'])} compressed, {unpacked}{layers}"),
         ]
     else:
         pairs.append(("built", "no"))

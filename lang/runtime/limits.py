@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from fpack.lang.errors import Fault
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, counted
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
 
 POLL = 0.25  # seconds between checks
@@ -102,7 +102,7 @@ class Limits:
         seconds = self.seconds or 0
         return Fault(
             "The evaluation takes too long",
-            why=f"the limit is {seconds:g} seconds of processor time",
+            why=f"the limit is {counted(seconds, 'second')} of processor time",
             hint=f"{EVAL_TIME.names} sets another limit, as in {EVAL_TIME.option} {2 * seconds or 1:g}",
         )
 
