@@ -23,6 +23,7 @@ from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 Trees = Callable[[str], CheckedTree]
+_SHELLS = [[f"/{path}/{name}"] for path in ("usr/bin", "bin") for name in ("bash", "sh")]
 
 
 class StreamedFile(Protocol):
@@ -126,6 +127,12 @@ class Bundle:
         """Return whether the image has an entrypoint or a command."""
         config = json.loads(self._given[0].config)["config"]
         return bool(config.get("Entrypoint") or config.get("Cmd"))
+
+    @property
+    def runs_shell(self) -> bool:
+        """Return whether the image runs a shell and nothing else, which ends at once without a terminal."""
+        config = json.loads(self._given[0].config)["config"]
+        return not config.get("Entrypoint") and config.get("Cmd") in _SHELLS
 
     @property
     def ports(self) -> list[str]:

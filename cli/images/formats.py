@@ -164,7 +164,9 @@ def run(made: PackedImage, engine: str, name: str = "") -> str:
     if engine == "podman" and not made.bundle.is_root and any(_is_low(port) for port in made.bundle.ports):
         words.append(_LOW_PORTS)
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
-    return f"{engine} run --rm{ports}{arguments} {name or full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
+    terminal = " -it" if made.bundle.runs_shell else ""
+    program = "" if made.bundle.runs else " PROGRAM"
+    return f"{engine} run --rm{terminal}{ports}{arguments} {name or full_name(made)}{program}"
 
 
 def _is_low(port: str) -> bool:

@@ -350,7 +350,7 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
     for line in result.get("notes", ()):
-        print(f"  {line}")
+        print(f"  {line}{_next_step(line)}")
     if pushed:
         from fpack.cli.images.push.push import lines
 
@@ -363,6 +363,11 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         print(f"  {command}")
     if form.oci and not loaded and (advice := formats.old_engines(made)):
         print(advice)
+
+
+def _next_step(note: str) -> str:
+    """Return what a user can do about a note of an image, to append to it. The note itself is part of the image."""
+    return "; --entrypoint PROGRAM chooses one" if note.startswith("no entrypoint, because ") else ""
 
 
 def _sources(result: dict[str, Any]) -> Iterator[str]:

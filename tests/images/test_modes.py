@@ -234,7 +234,9 @@ def test_the_printed_line_of_go_builds_in_the_callers_directory(
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: caller.pw_uid)
         patch.setattr(os, "getegid", lambda: caller.pw_gid)
-        bundle = SimpleNamespace(name="go", tag=image.rpartition(":")[2], ports=[], runs=True, is_root=True)
+        bundle = SimpleNamespace(
+            name="go", tag=image.rpartition(":")[2], ports=[], runs=True, runs_shell=False, is_root=True
+        )
         container = SimpleNamespace(ports=(), run_options=fpack("show", "go")["run_options"])
         line = formats.run(SimpleNamespace(bundle=bundle, container=container), "podman")  # type: ignore[arg-type]
     source = 'package main\n\nfunc main() { print("hello") }\n'

@@ -115,6 +115,21 @@ def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None
     assert "curated" not in fpack("pack", "debian.trixie.hello").stderr
 
 
+def test_a_package_without_a_main_program_tells_how_to_choose_one(tmp_path: Path) -> None:
+    archive = world(tmp_path / "archive")
+    tools = {f"usr/bin/{name}": file(b"a program", 0o755) for name in ("one", "two", "sh")}
+    archive.add("tools", files=tools)
+    archive.publish()
+    fpack = Fpack(tmp_path / "home", archive)
+    told = fpack("pack", "debian.trixie.tools").stdout
+    why = "no entrypoint, because tools has /usr/bin/one, /usr/bin/sh, /usr/bin/two; the command is /usr/bin/sh"
+    assert f"  {why}; --entrypoint PROGRAM chooses one\n" in told
+    assert "podman run --rm -it localhost/tools:" in told, "without a terminal, the shell ends at once"
+    assert fpack.pack("debian.trixie.tools")["notes"] == [why]
+    told = fpack("pack", "debian.trixie.tools", "--entrypoint", "/usr/bin/two").stdout
+    assert "podman run --rm localhost/tools:" in told and "no entrypoint" not in told
+
+
 def test_the_ports_are_published_by_the_command_that_is_shown(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT.replace("[8000]", '[8000, "53/udp"]'))
     shown = fpack("pack", cwd=project).stdout

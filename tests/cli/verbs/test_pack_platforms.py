@@ -188,7 +188,7 @@ def test_the_line_suits_its_caller(monkeypatch: pytest.MonkeyPatch, user: int, e
 
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "getegid", lambda: user)
-    bundle = SimpleNamespace(name="go", tag="1", ports=[], runs=True, is_root=True)
+    bundle = SimpleNamespace(name="go", tag="1", ports=[], runs=True, runs_shell=False, is_root=True)
     container = SimpleNamespace(ports=(), run_options=("--userns=keep-id", "-v .:/src"))
     line = formats.run(SimpleNamespace(bundle=bundle, container=container), engine)  # type: ignore[arg-type]
     assert line == f"{engine} run --rm {word} -v .:/src localhost/go:1"
@@ -208,7 +208,7 @@ def test_the_line_lets_a_user_open_the_low_ports_of_the_image(
 ) -> None:
     from fpack.cli.images import formats
 
-    bundle = SimpleNamespace(name="named", tag="1", ports=[port], runs=True, is_root=is_root)
+    bundle = SimpleNamespace(name="named", tag="1", ports=[port], runs=True, runs_shell=False, is_root=is_root)
     container = SimpleNamespace(ports=(), run_options=())
     line = formats.run(SimpleNamespace(bundle=bundle, container=container), engine)  # type: ignore[arg-type]
     assert line.endswith(f" {shown}localhost/named:1") and ("--sysctl" in line) == bool(shown)
