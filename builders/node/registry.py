@@ -15,6 +15,7 @@ from urllib.parse import quote
 from fpack.builders.net.errors import HttpError, NotFound, split_url, without_login
 from fpack.builders.net.http import Http
 from fpack.builders.net.language_packages.tool_settings import npm_registry
+from fpack.builders.streams import strict_json
 from fpack.store import threads
 from fpack.store.errors import FpackError
 
@@ -23,6 +24,7 @@ from .model import NodePackage, name_of, table, texts
 from .package_lock import digests
 
 MAX_DOCUMENT = 256 << 20  # bytes
+MAX_VALUES = 5_000_000  # of a document, each of which takes up to 150 bytes of memory
 MAX_ARCHIVE = 2 << 30  # bytes
 PARALLEL = 8  # requests at a time
 _SHORT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
@@ -163,6 +165,9 @@ class Registry:
             ) from None
         except HttpError as error:
             raise error from None
+        if strict_json.most_values(body) > MAX_VALUES:
+            what = f"The registry's answer for {name} is too large"
+            raise RegistryError(what, where=url, why=f"it has more than {MAX_VALUES} values")
         try:
             data = table(json.loads(body))
         except (ValueError, RecursionError):
