@@ -8,9 +8,9 @@ from typing import Any
 
 from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.format import DIRECTORY, FILE, OCI, BaseRecord, Head, ManifestEntry
-from fpack.builders.manifest.head import all_paths
+from fpack.builders.manifest.head import MAX_ENTRIES, all_paths
 from fpack.builders.streams import strict_json
-from fpack.builders.verify.findings import MANIFEST, Report, show
+from fpack.builders.verify.findings import MANIFEST, Report, VerifyError, show
 from fpack.store.derivation import Derivation
 
 _OPAQUE = b".wh..wh..opq"
@@ -24,6 +24,7 @@ class BaseFiles:
     def __init__(self, record: BaseRecord) -> None:
         self._record = record
         self._top: dict[bytes, _Node] = {}
+        self._implied = 0  # directories that entries lie in
         self._texts: dict[tuple[bytes, bytes], list[bytes]] = {}  # of package databases, by path and BLAKE3
 
     def watch(self, entry: ManifestEntry) -> Callable[[bytes], None] | None:
@@ -82,11 +83,19 @@ class BaseFiles:
         for part in above:
             known = node.get(part)
             if known is None or (known[0] is not None and known[0].kind != DIRECTORY):
+                self._imply()
                 known = node[part] = (None, number, {})
             node = known[2]
         before = node.get(name)
         below = before[2] if before is not None and entry.kind == DIRECTORY else {}
         node[name] = (entry, number, below)
+
+    def _imply(self) -> None:
+        """Count a directory that an entry lies in. A manifest of fpack lists each, and so cannot have more of them."""
+        self._implied += 1
+        if self._implied > MAX_ENTRIES:
+            what = "The image cannot be verified: the files of its base lie in too many directories"
+            raise VerifyError(what, where="the image's manifest", why=f"the limit is {MAX_ENTRIES}")
 
     def layers(self) -> dict[int, list[ManifestEntry]]:
         """Return the entries of each layer that a container sees, without hidden ones."""
