@@ -13,7 +13,7 @@ from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.builders.streams.tar_reader import FILE, TarReader
 from fpack.builders.streams.zip_reader import open_member, open_zip
 
-from .package_info import parse_info
+from .package_info import egg_requires, parse_info
 from .project import DEFAULT_BUILD, read_python_project
 
 MAX_METADATA = 8 << 20  # bytes
@@ -66,23 +66,10 @@ def read_sdist(path: Path, name: str) -> Metadata:
     if known.says:
         requires = known.requires
     elif egg is not None:
-        requires = tuple(_egg_requires(egg))
+        requires = tuple(egg_requires(egg))
     else:
         requires = project.requirements
     return Metadata(requires, known.requires_python or project.requires_python, project.build or DEFAULT_BUILD)
-
-
-def _egg_requires(text: str) -> Iterator[str]:
-    """Yield the requirements of setuptools' requires.txt, whose sections are extras and markers."""
-    marker = ""
-    for line in text.splitlines():
-        line = line.strip()
-        section = re.fullmatch(r"\[([^:\]]*)(?::(.*))?\]", line)
-        if section:
-            parts = [f'extra == "{section[1]}"'] if section[1] else []
-            marker = " and ".join([*parts, *([f"({section[2]})"] if section[2] else [])])
-        elif line:
-            yield f"{line} ; {marker}" if marker else line
 
 
 def _members(path: Path, name: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fpack import strict_toml
 
 from .names import normal
-from .package_info import parse_info, split_extras
+from .package_info import egg_requires, parse_info, split_extras
 from .requirements import is_requirement
 from .setup_code import UNKNOWN, from_files, setup_arguments
 
@@ -83,7 +83,7 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
             found = found._replace(is_project=bool(texts["pyproject.toml"]))
     runs_code = texts["setup.py"] and "dependencies" not in project and not poetry and not _names_requirements(texts)
     if found.unread or runs_code:
-        found = _of_info(found, read("PKG-INFO"))
+        found = _of_info(found, read)
     return found._replace(groups={**found.groups, **_groups(_record(data.get("dependency-groups")))})
 
 
@@ -96,17 +96,31 @@ def _names_requirements(texts: Mapping[str, str | None]) -> bool:
     return bool(re.search(r"^install_requires\s*=", texts["setup.cfg"] or "", re.MULTILINE))
 
 
-def _of_info(found: PythonProject, text: str | None) -> PythonProject:
-    """Return a project with the requirements that the PKG-INFO of a source distribution has of its setup.py."""
-    info = parse_info(text or "")
-    if not info.says:
+def _of_info(found: PythonProject, read: Callable[[str], str | None]) -> PythonProject:
+    """Return a project with the requirements that a source distribution has of its setup.py.
+
+    Its PKG-INFO has them, or else the requires.txt of setuptools.
+    """
+    info = parse_info(read("PKG-INFO") or "")
+    if info.says:
+        requires = info.requires
+    elif info.name and (egg := next(filter(None, map(read, _eggs(info.name))), None)):
+        requires = tuple(egg_requires(egg))
+    else:
         return found
-    requirements, extras = split_extras(info.requires)
+    requirements, extras = split_extras(requires)
     return found._replace(
         requirements=tuple(filter(is_requirement, requirements)),
         extras={**{normal(name): lines for name, lines in extras.items()}, **found.extras},
         unread="",
     )
+
+
+def _eggs(name: str) -> list[str]:
+    """Return where setuptools may have written the requirements of a source distribution."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "_", name)
+    names = dict.fromkeys([plain, plain.lower(), plain.replace(".", "_"), plain.lower().replace(".", "_")])
+    return [f"{folder}{each}.egg-info/requires.txt" for folder in ("", "src/") for each in names]
 
 
 # ---- pyproject.toml
@@ -276,6 +290,7 @@ def _of_setup(
     scripts: dict[str, str] = {}
     entries: Any = given.get("entry_points")
     own = option("options.entry_points", "console_scripts", fallback="")
+    own += "\n" + option("entry_points", "console_scripts", fallback="")  # the section of pbr
     if isinstance(entries, str):
         parsed = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
         try:
@@ -290,9 +305,11 @@ def _of_setup(
         left, sign, right = line.partition("=")
         if sign and re.fullmatch(r"[\w.+-]+", left.strip()):
             scripts[left.strip()] = right.strip()
-    for script in strings(given.get("scripts")):
+    for script in [*strings(given.get("scripts")), *option("files", "scripts", fallback="").split()]:
         scripts[script.rpartition("/")[2]] = script
-    build, python = found.build, option("options", "python_requires", fallback=None) or given.get("python_requires")
+    build, python = found.build, given.get("python_requires")
+    for section in ("metadata", "options"):  # pbr has it beside the name
+        python = option(section, "python_requires", fallback=None) or python
     setup_requires = given.get("setup_requires")
     if strings(setup_requires):
         build = (*build, *strings(setup_requires))

@@ -30,7 +30,7 @@ _TOP = (
     r"[A-Za-z_]\w*\.py",
     r"package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml",
     r"(vite|next|astro|svelte|nuxt)\.config\.(m?[jt]s|cjs)|(hugo|config)\.(toml|ya?ml|json)",
-    r"(Docker|Container)file|Procfile|(docker-)?compose\.ya?ml|(server|index|app|main)\.[mc]?js|angular\.json",
+    r"\.gitignore|(Docker|Container)file|Procfile|(docker-)?compose\.ya?ml|(server|index|app|main)\.[mc]?js|angular\.json",
     r"go\.(mod|sum)|[A-Za-z_]\w*\.go",
     r"Cargo\.(toml|lock)",
     r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec",
@@ -43,7 +43,7 @@ _TOP = (
 _BELOW = (
     r"(?:[\w@.-]+/){1,3}package\.json",  # those of the packages of a workspace
     r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
-    r"(src/)?[\w.+-]+\.egg-info/entry_points\.txt",
+    r"(src/)?[\w.+-]+\.egg-info/(entry_points|requires)\.txt",
     r"config/database\.(yml|php)",
     r"[\w.+-]+/Makefile",  # those of directories that a Makefile of BSD's make lists
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",
@@ -132,8 +132,14 @@ def read_project(directory: Path) -> Project:
 
 
 def split_name(name: str) -> tuple[str, str | None]:
-    """Split the name of a directory that an archive of a release was unpacked to, such as `hello-1.2`."""
-    found = re.fullmatch(r"(.*?[A-Za-z].*?)[-_]v?(\d+(?:\.\w+)+(?:[-+~.]\w+)*)", name)
+    """Split the name of a directory that an archive of a release was unpacked to, such as `hello-1.2`.
+
+    Archives of tags are called `hello-release-1.2`, those of Debian's sources `hello-1.2.orig`.
+    """
+    name = re.sub(r"[-_.]orig\Z", "", name)
+    found = re.fullmatch(
+        r"(.*?[A-Za-z].*?)(?:[-_](?:rel|release|version|ver))?[-_]v?(\d+(?:\.\w+)+(?:[-+~.]\w+)*)", name
+    ) or re.fullmatch(r"([A-Za-z][\w-]*?[a-z])(\d+(?:\.\d+){2,})", name)
     return (found[1], found[2]) if found else (name, None)
 
 

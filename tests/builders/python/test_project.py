@@ -164,3 +164,34 @@ def test_a_constraint_of_many_signs_is_read_in_time_in_proportion_to_its_length(
 def test_blanks_of_a_constraint_are_read_once() -> None:
     assert caret("^1.2 \t , <\n2") == caret("^1.2,<2")
     check_linear(lambda size: caret("1" + " " * size + "a"))
+
+
+def test_the_file_of_setuptools_says_what_older_information_lacks() -> None:
+    computed = "from setuptools import setup\nsetup(install_requires=needs())\n"
+    older = "Metadata-Version: 2.1\nName: wave-tool\n"
+    listed = "numpy>=2\n\n[fast]\nujson\n\n[:python_version < '3']\nsix\n"
+    for path in ("wave_tool.egg-info/requires.txt", "src/wave_tool.egg-info/requires.txt"):
+        found = read_python_project({"setup.py": computed, "PKG-INFO": older, path: listed}.get)
+        assert found.requirements == ("numpy>=2", "six ; (python_version < '3')") and not found.unread
+        assert found.extras == {"fast": ('ujson ; extra == "fast"',)}
+    # Only a source distribution has a PKG-INFO: the file of a checkout may be old.
+    assert read_python_project({"setup.py": computed, "wave_tool.egg-info/requires.txt": listed}.get).unread
+
+
+def test_the_sections_of_pbr() -> None:
+    config = """[metadata]
+name = wave
+python_requires = >=3.9
+[files]
+packages = wave
+scripts =
+    bin/wave-hook
+[entry_points]
+console_scripts =
+    wave-manage = wave.cmd:main
+"""
+    found = read_python_project(
+        {"setup.cfg": config, "setup.py": "import setuptools\nsetuptools.setup(pbr=True)\n"}.get
+    )
+    assert found.scripts == {"wave-manage": "wave.cmd:main", "wave-hook": "bin/wave-hook"}
+    assert (found.name, found.requires_python) == ("wave", ">=3.9")
