@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from ..guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
+from ..guess import LIBRARY, Guess, clean_name, clean_version, record, shown, strings, text
 from ..language_versions import node_field
 from ..project import Project
 from ..static import SITE, plain_site
@@ -23,6 +24,11 @@ _WATCHERS = ("webpack", "webpack-dev-server", "parcel", "vite", "gulp", "grunt",
 _LISTENS = {"fastify": ["--address", "0.0.0.0"]}
 _COMMON_NAMES = "cli|client|core|node|server"
 _WORD = re.compile(r"[\w./@:=+-]+")
+# What is published in any case, and what a user of the package, npm and fpack write.
+_SENT = re.compile(
+    r"package\.json|(?i:readme|licen[cs]e|copying|notice|changes|changelog|history)(?:[.-].*)?|node_modules|\.gitignore|"
+    r"fpack\.(?:fp|lock)|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|yarn\.lock"
+)
 _COMPILERS = re.compile(r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b")
 
 
@@ -57,7 +63,8 @@ def node(project: Project) -> Guess | None:
     fields += version_fields
     # Builds without a lock and those with another Node do not have it among their tools.
     packages = ["npm"] if lock is None or version_fields else []
-    framework = None if lock is None and _is_published(project, data) else find_framework(project, data)
+    has_results = _is_published(project, data) and (lock is None or is_release(project, data))
+    framework = None if has_results else find_framework(project, data)
     if framework is not None:
         made = _of_framework(framework, project, name, version, fields, reasons, todo)
         words = _own_node(made.entrypoint) if version_fields else made.entrypoint
@@ -111,6 +118,23 @@ def _is_published(project: Project, data: dict[str, Any]) -> bool:
     """Return whether the files are those of a published package, which has its results already."""
     files = [file for file in (data.get("main"), data.get("module")) if isinstance(file, str)]
     return data.get("private") is not True and any(_found(project, file) in project.files for file in files)
+
+
+def is_release(project: Project, data: dict[str, Any]) -> bool:
+    """Return whether a project has no files but those that `npm publish` sends: it was unpacked from a registry."""
+    listed = [entry for entry in strings(data.get("files")) if not re.fullmatch(r"!.*|[*./]+", entry)]
+    if not listed or data.get("private") is True:
+        return False
+    always = [*_bins(data).values(), *(data.get(key) for key in ("main", "module", "browser", "types"))]
+    sent = {_top(entry) for entry in [*listed, *always] if isinstance(entry, str)}
+    ignored = {line.strip().strip("/") for line in project.text(".gitignore").splitlines()}
+    tops = {_top(name) for name in project.files} | project.directories
+    others = {name for name in tops if not _SENT.fullmatch(name) and not any(fnmatchcase(name, each) for each in sent)}
+    return not others and not ignored & sent
+
+
+def _top(path: str) -> str:
+    return re.sub(r"^(?:\.?/)+", "", path).partition("/")[0]
 
 
 def _of_framework(
@@ -219,10 +243,11 @@ def _build(
         name = "build"
     targets = [target] if target else [f for f in (data.get("main"), data.get("module")) if isinstance(f, str)]
     there = bool(targets) and all(_found(project, file) in project.files for file in targets)
-    if there and (lock is None or name == "prepare"):
+    if there and (lock is None or name == "prepare" or is_release(project, data)):
         reasons.append(f"the result of its script `{name}` is among the files, so that it is not run")
         return []
-    reasons.append(f"the build runs the script: {script}")
+    done = f", though {targets[0]} is among the files: delete `build` to use that" if there else ""
+    reasons.append(f"the build runs the script: {script}{done}")
     return [("build", text(f"npm run {name}"))]
 
 
