@@ -35,6 +35,11 @@ def choose(project: Project, guesses: Mapping[str, Guess]) -> ChosenKind:
     order = [kind for kind in mentioned(readme, guesses[names[0]].name) if kind in (installable or names)]
     if "autotools" in order and not project.has("configure") and not _GENERATES.search(readme):
         order.remove("autotools")  # INSTALL often is that of all projects with configure, which this one lacks
+    if not installable and "python" in names and not any(name.endswith(".py") for name in project.files):
+        names.remove("python")  # its requirements are those of a tool, such as one that writes the documentation
+        order = [kind for kind in order if kind != "python"]
+        if len(names) == 1:
+            return ChosenKind(names[0], "there is no Python code")
     if len(installable) == 1:
         return ChosenKind(installable[0], f"only the files of {installable[0]} say what is installed")
     if order:

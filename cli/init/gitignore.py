@@ -80,7 +80,9 @@ def whole_release(guess: Guess, project: Project, directory: Path) -> Guess:
     ]
     if not lost:
         return guess
-    reasons = [*guess.reasons, f".gitignore lists {few(lost)}, which the release has: they are part of the source"]
+    names = list(dict.fromkeys(name.rpartition("/")[2] for name in lost))
+    part = "it is part" if len(names) == 1 else "they are part"
+    reasons = [*guess.reasons, f".gitignore lists {few(names)}, which the release has: {part} of the source"]
     return guess._replace(fields=[("source", "source(./., { ignored = true })"), *guess.fields], reasons=reasons)
 
 

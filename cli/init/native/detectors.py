@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..guess import LIBRARY, OWN_PATCH, Guess, clean_name, clean_version, text
 from ..project import Project
 from .makefiles.bsd_make import bsd_results, is_bsd
-from .makefiles.make_install import install_way, installed_programs
+from .makefiles.make_install import has_install, install_way, installed_programs
 from .makefiles.make_systems import FoundMakefile, find_makefile
 from .programs import main_program
 from .staged import staged
@@ -47,7 +47,8 @@ def autotools(project: Project) -> Guess | None:
     why = project.has("configure", "configure.ac", "configure.in")
     if why is None:
         return None
-    named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
+    # With one argument, as in old files, it names a source file.
+    named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?\s*,\s*\[?([\w.+-]+)?", project.text("configure.ac"))
     found = re.search(r"^bin_PROGRAMS[ \t]*=[ \t]*([\w.+-]+)", project.text("Makefile.am"), re.MULTILINE)
     made = _compiled("autotools", project, f"{why}: a project with configure", named, found and found[1])
     if why == "configure":
@@ -71,15 +72,17 @@ def make(project: Project) -> Guess | None:
     program = main_program(programs, name) if programs else None if makefile.target else _first_target(content)
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
-    if not re.search(r"^install\s*:", content, re.MULTILINE):
+    if not has_install(content):
         programs = _built(project.text(why))
+        that = " that copies files" if re.search(r"^install\s*:", content, re.MULTILINE) else ""
         todo = (
             []
             if len(programs) > 1
-            else [f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+            else [f"{why} has no target `install`{that}: set `install` to commands that copy files to $out"]
         )
+        made_here = bool(programs)
         programs = programs or [program or made.name]
-        if len(programs) > 1:
+        if made_here:
             program = main_program(programs, name)
             made = made._replace(
                 entrypoint=[f"@/bin/{program}"], reasons=[made.reasons[0], f"the image runs {program}"]
@@ -88,8 +91,19 @@ def make(project: Project) -> Guess | None:
         line = "; ".join(f'install -D {where}{each} "$out/bin/{each}"' for each in programs)
         made = made._replace(fields=[("install", text(line))], todo=[*made.todo, *todo])
     else:
+        made = _with_conf_files(made, project)
         made = _with_own_libraries(_installing(made, project.text(why), makefile.words), project.text(why))
     return _of_system(made, makefile)
+
+
+def _with_conf_files(made: Guess, project: Project) -> Guess:
+    """Return a guess of a build that reads from files such as `conf-bin`, in their first lines, where it installs."""
+    files = [name for name in _CONF_FILES if name in project.files]
+    if "conf-bin" not in files:
+        return made
+    line = f'sed -i -E "1s,^/usr(/local)?/,$out/," {" ".join(files)}'
+    reasons = [*made.reasons, f"{', '.join(files)} say where it installs; {OWN_PATCH}"]
+    return made._replace(fields=[*made.fields, ("patch", text(line))], reasons=reasons)
 
 
 def _with_own_libraries(made: Guess, makefile: str) -> Guess:
@@ -150,25 +164,36 @@ def _installing(made: Guess, makefile: str, before: Sequence[str] = ()) -> Guess
     return made
 
 
+_CONF_FILES = ("conf-bin", "conf-sbin", "conf-lib", "conf-include", "conf-man", "conf-share", "conf-libexec")
 _PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
+_NO_PROGRAM = re.compile(r"\.(?:l?o|l?a|so|exe|dll|dylib|app|js|[ch]|cc|cpp|cxx|y|l|[1-9])\Z")
+_GROUPS = frozenset({"all", "default", "build"})
+_RULE = re.compile(r"^([^\s:#=.%][^\s:#=]*)[ \t]*:(?!=)[ \t]*([^\n#]*)[^\n]*((?:\n\t[^\n]*)*)", re.MULTILINE)
 
 
 def _built(makefile: str) -> list[str]:
-    """Return the programs that the default target of a Makefile builds, if it names several that have rules."""
+    """Return the programs that the default target of a Makefile builds, as far as rules make them of C or C++."""
     joined = re.sub(r"\\\n", " ", makefile)
     lists = dict(re.findall(r"^[ \t]*(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", joined, re.MULTILINE))
     first = re.search(r"^(?:all|default|build)[ \t]*:(?!=)[ \t]*([^\n#]*)", joined, re.MULTILINE)
     words = re.sub(r"\$[({](\w+)[)}]", lambda name: lists.get(name[1], ""), first[1]).split() if first else []
     objects = re.sub(r"\$[({]\w*OBJ\w*[)}]", "x.o", joined)
-    rules = set(re.findall(r"^(\w[\w+-]*)[ \t]*:(?!=)[^\n]*\.o\b", objects, re.MULTILINE))
-    return [word for word in dict.fromkeys(words) if word in rules]
+    rules = set(re.findall(r"^(\w[\w+.-]*)[ \t]*:(?!=)[^\n]*\.(?:o|c|cc|cpp|cxx)\b", objects, re.MULTILINE))
+    return [word for word in dict.fromkeys(words) if word in rules and not _NO_PROGRAM.search(word)]
 
 
 def _first_target(makefile: str) -> str | None:
-    """Return the default target of a Makefile if it looks like a program."""
-    found = re.search(r"^([^\s:#=.%][^\s:#=]*)[ \t]*:(?!=)[ \t]*([^\s#]*)", makefile, re.MULTILINE)
-    name = found and (found[2] if found[1] in ("all", "default") else found[1])
-    return name if name and _PROGRAM.fullmatch(name) and name != "install" else None
+    """Return the default target of a Makefile, or the first that it groups, if that looks like a program."""
+    rules: dict[str, tuple[list[str], str]] = {}
+    for target, needs, recipe in _RULE.findall(makefile):
+        rules.setdefault(target, (needs.split(), recipe))
+    name = next(iter(rules), "")
+    for _ in _GROUPS:
+        if name.lower() in _GROUPS:
+            name = next(iter(rules.get(name, ([], ""))[0]), "")
+    needs, recipe = rules.get(name, ([], ""))
+    groups = bool(needs) and not recipe and not any(re.search(r"\.l?o\Z|\$", need) for need in needs)
+    return name if _PROGRAM.fullmatch(name) and name != "install" and not groups else None
 
 
 def _compiled(call: str, project: Project, why: str, named: re.Match[str] | None, program: str | None) -> Guess:

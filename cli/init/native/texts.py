@@ -15,7 +15,7 @@ MAX_ENTRIES = 30_000
 MAX_DEPTH = 8
 _BUILD = re.compile(
     r"CMakeLists\.txt|[^/]*\.cmake|meson\.build|meson_options\.txt|meson\.options|configure\.(?:ac|in)|"
-    r"[^/]*\.am|Makefile(?:\.in)?|GNUmakefile|makefile|[^/]*\.(?:mk|m4|mak)"
+    r"[^/]*\.am|Makefile(?:\.(?:in|common|inc|include|rules|defs))?|GNUmakefile|makefile|[^/]*\.(?:mk|m4|mak)"
 )
 _SOURCE = re.compile(r"[^/]*\.(?:c|cc|cpp|cxx|C|h|hh|hpp|hxx|y|l|yy|ll)")
 # Directories that are no part of the build: other projects' sources, version control, what builds leave.

@@ -74,6 +74,18 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"Makefile": "BIN := say\nall: $(BIN)\ninstall: all\n\t@$(INSTALL) -m 755 build/$(BIN) ${bindir}/\n"}, (), "make",
      "thing", ["@/bin/say"], []),
     ({"Makefile": "install: one\n\tinstall -D one $(PREFIX)/bin/two\n"}, (), "make", "thing", ["@/bin/two"], []),
+    # Old forms: a source file instead of a name, a default target that stands for others, an `install` that only says.
+    ({"configure.ac": "AC_INIT(wave.c)\n"}, (), "autotools", "thing", ["@/bin/thing"], []),
+    ({"Makefile": "DEFAULT: all\n\nall: libraries programs\n\nlibraries: a.a\n\ninstall: all\n\t./put\n"}, (), "make",
+     "thing", ["@/bin/thing"], []),
+    ({"Makefile": "all: say.bin\nsay.bin: say.c\n\tcc -o $@ $^\n"}, (), "make", "thing", ["@/bin/say.bin"],
+     ["Makefile has no target `install`: set"]),
+    ({"Makefile": "all: say hear\nsay: say.o\nhear: hear.o\ninstall:\n\t@echo read INSTALL\n"}, (), "make", "thing",
+     ["@/bin/say"], []),
+    ({"Makefile": "all: say\nsay:\n\t./make-it\ninstall: all\n\t@echo read INSTALL\n"}, (), "make", "thing",
+     ["@/bin/say"], ["Makefile has no target `install` that copies files: set"]),
+    ({"requirements.txt": "mkdocs\n", "Makefile": "say: say.o\ninstall: say\n\tinstall say $(PREFIX)/bin\n"}, (),
+     "make", "thing", ["@/bin/say"], []),
     ({"configure.ac": "AC_INIT([suite], [3.1])\n", "Makefile.am": "bin_PROGRAMS = say hear\n"}, (), "autotools",
      "suite", ["@/bin/say"], []),
 ]  # fmt: skip
@@ -359,7 +371,8 @@ def test_a_release_of_python_keeps_files_with_names_of_what_make_writes(lost: st
     for name, text in {"PKG-INFO": "Name: x\n", ".gitignore": f"/{lost}\n", lost: "", **native}.items():
         (path / name).write_text(text)
     python = _guess({"pyproject.toml": '[project]\nname = "x"\n'})
-    assert f"lists {lost.rpartition('/')[2]}, which" in whole_release(python, read_project(path), path).reasons[-1]
+    said = whole_release(python, read_project(path), path).reasons[-1]
+    assert f"lists {lost.rpartition('/')[2]}, which the release has: it is part of the source" in said
     compiled = _guess(native)
     assert whole_release(compiled, read_project(path), path) == compiled
 

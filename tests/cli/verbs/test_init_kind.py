@@ -153,6 +153,11 @@ def test_a_script_that_is_installed_is_part_of_the_source(tmp_path: Path) -> Non
         ("hello-2.12.1", {}, "hello", "2.12.1"),
         ("libfoo-2_1.4rc1", {}, "libfoo-2", "1.4rc1"),
         ("tool-v0.3", {}, "tool", "0.3"),
+        ("tool-release-1.7.4", {}, "tool", "1.7.4"),  # of a tag
+        ("tool-1.2.orig", {}, "tool", "1.2"),  # of Debian's sources
+        ("tool.orig", {}, "tool", None),
+        ("tool1.4.0", {}, "tool", "1.4.0"),
+        ("python3.11", {}, "python3.11", None),
         ("python-3", {}, "python-3", None),
         ("2048-cli", {}, "2048-cli", None),
         ("say", {"VERSION": "1.6.0\n"}, "say", "1.6.0"),

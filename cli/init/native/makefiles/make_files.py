@@ -16,6 +16,8 @@ _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$|^\.
 _LINKED = re.compile(r"(?<![\w./-])-l([A-Za-z][\w.+-]*)")
 _PKG_CONFIG = re.compile(r"(?:pkg-config|pkgconf|\$[({]PKG_?CONFIG[)}])((?:\s+(?!2>)[^\s`)|&;>]+)+)")
 _CONFIG = re.compile(r"(?<![\w/.+-])([a-z][\w.+]*-config)\s+--")
+# A variable that is the name of a library which the project makes, as in `LIB_BASE = libwave`.
+_OWN_LIBRARY = re.compile(r"\b\w+[ \t]*[:?]?=[ \t]*lib([\w+-]+)(?![\w./+-])")
 _NO_LIBRARIES = frozenset({
     "m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv",
     "intl", "anl", "socket", "nsl", "ws2_32",
@@ -59,6 +61,8 @@ def read_make(
                 for number, name in rules.programs(values)
             ]
     made = {name for text in texts.values() for name in re.findall(r"\blib([\w.+-]+?)\.(?:a|so|la)\b", text)}
+    build = [text for path, text in texts.items() if not path.endswith((*_SOURCES, ".h", ".hh", ".hpp", ".hxx"))]
+    made |= {name for text in build for name in _OWN_LIBRARY.findall(text)}
     made |= {part[3:] for path in files for part in path.split("/")[:-1] if part.startswith("lib")}
     wanted = [w for w in wanted if w.needs[0].kind != LIBRARY or w.needs[0].name not in made]
     sources = {path: text for path, text in texts.items() if path.endswith((*_SOURCES, ".h", ".hh", ".hpp", ".hxx"))}

@@ -36,6 +36,19 @@ class InstallWay(NamedTuple):
     directories: tuple[str, ...] = ()
 
 
+_SAYS = re.compile(r"[\t @-]*(?:echo|printf)\b[^;&|>`]*\Z")
+
+
+def has_install(makefile: str) -> bool:
+    """Return whether a Makefile has a target `install` that does more than say how to install by hand."""
+    found = re.search(r"^install[ \t]*::?(?!=)[ \t]*([^\n#;]*)([^\n]*)((?:\n\t[^\n]*)*)", makefile, re.MULTILINE)
+    if found is None:
+        return False
+    lines = [line for line in found[3].splitlines() if line.strip()]
+    makes_only = set(found[1].split()) <= {"all", "default", "build"}
+    return found[2].startswith(";") or not makes_only or not lines or not all(map(_SAYS.match, lines))
+
+
 def install_way(makefile: str) -> InstallWay:
     """Return how a Makefile with a target `install` is told where to install, besides PREFIX."""
     text = re.sub(r"\\\n", " ", makefile)
