@@ -295,8 +295,8 @@ class Fetcher:
         for cached in left:
             try:
                 self._read_alone(cached, error)
-            except Exception as error:
-                self._finish(cached.record.path, None, error)
+            except Exception as failure:
+                self._finish(cached.record.path, None, failure)
 
     def _unpack(self, items: Sequence[_Read]) -> None:
         """Unpack what was read, with several processes if it is much. Read again what is wrong."""

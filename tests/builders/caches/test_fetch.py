@@ -1,5 +1,6 @@
 """Fetching: how many requests, what continues, and what references itself."""
 
+import errno
 import os
 import random
 import shutil
@@ -86,6 +87,27 @@ def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path:
         assert reader.build(graph, outputs[-1]) == built
         assert counting.lists == 1
         assert len(counting.reads) == 2  # the index and one pack
+
+
+def test_each_path_that_this_machine_cannot_write_has_the_error_of_the_disk(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph()
+    built = producer.build(graph, *(graph.add(f"p{number}") for number in range(3)))
+    producer.push(built)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(parallel_unpack, "unpack_all", read_only)
+    monkeypatch.setattr(fetch.Fetcher, "_receive", read_only)
+    with machine(tmp_path / "reader") as reader:
+        reader.cache.refresh()
+        fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append))
+        for path in built:
+            with pytest.raises(OSError, match="Read-only"):
+                fetcher.fetch([path] if path in fetcher._contents else built)
+        fetcher.close()
 
 
 @pytest.mark.parametrize("processors", [1, 2])
