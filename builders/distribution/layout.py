@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fpack import light_hashes
 from fpack.light_typing import Any
-from fpack.store.files import replace
+from fpack.store.files import disk_errors, replace
 from fpack.store.files.disk_errors import path_of
 from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
@@ -344,7 +344,12 @@ class DirectoryRepository:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 kind = Denied
             what = "A directory with an image layout cannot be used"
-            raise kind(what, where=path_of(error) or self.name, why=error.strerror or str(error)) from None
+            named, why, hint = path_of(error), error.strerror or str(error), ""
+            if not named.startswith("/"):
+                named = str(self.directory) if named else self.name  # it is a name in one of the directories
+            if error.errno in disk_errors.FULL:
+                why, hint = disk_errors.used_up(error, named), "free some space there, then run the same command again"
+            raise kind(what, where=named, why=why, hint=hint) from None
 
 
 def _write(fd: int, data: bytes) -> None:

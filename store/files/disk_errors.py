@@ -12,7 +12,7 @@ from fpack.store.errors import DiskError, StoreError, StoreFull, StoreReadOnly
 _DEVICE = {
     errno.EIO, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ESTALE, errno.EUCLEAN, errno.EBADMSG, errno.ESHUTDOWN,
 }  # fmt: skip
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _RESOURCES = {errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM}
 # Errors that concern one path: the path or a parent exists, has the wrong type, is too long or is in use.
@@ -30,9 +30,9 @@ def explain(error: OSError, where: str = "", *, disk: str = "") -> StoreError | 
     """
     number, why, path = error.errno, error.strerror or "", path_of(error)
     location = path or where
-    if number in _FULL:
+    if number in FULL:
         hint = "free some space or run fpack gc, then run the same command again: what was built is kept"
-        return StoreFull(_full(error), where=_made(error) or disk or where, hint=hint)
+        return StoreFull(used_up(error), where=_made(error) or disk or where, hint=hint)
     if number in _DEVICE:
         hint = "check the disk, for example with dmesg; then run the same command again: what was built is kept"
         return DiskError("The disk has an error", where=location, why=why, hint=hint)
@@ -76,11 +76,13 @@ def _text(name: object) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _full(error: OSError) -> str:
-    """Return what is used up: the quota, the inodes or the space."""
+def used_up(error: OSError, path: str = "") -> str:
+    """Return what is used up: the quota, the inodes or the space. path: on the disk, if the error names none."""
     if error.errno == errno.EDQUOT:
         return "The disk quota is used up"
     free, directory = None, _made(error)
+    if not directory.startswith("/"):
+        directory = os.path.join(path, directory)
     # What failed has been deleted meanwhile: its directory may be gone, and some of what was used up is free again.
     while free is None and directory.startswith("/") and directory != (directory := os.path.dirname(directory)):
         with contextlib.suppress(OSError):

@@ -166,3 +166,19 @@ def test_an_error_of_a_call_on_a_descriptor_names_the_directory(
     with pytest.raises(RepositoryError) as caught:
         write(DirectoryRepository(tmp_path), b"data")
     assert str(tmp_path) in caught.value.where
+
+
+@pytest.mark.parametrize(("inodes", "what"), [(0, "all its inodes are in use"), (200, "The disk is full")])
+def test_a_full_disk_is_named_with_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inodes: int, what: str
+) -> None:
+    def fails(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "a-name-in-the-directory")
+
+    status = os.statvfs_result((4096, 4096, 100, 10, 10, 400, inodes, inodes, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda directory: status)
+    monkeypatch.setattr("fpack.builders.distribution.layout.os.fsync", fails)
+    with pytest.raises(RepositoryError) as caught:
+        write(DirectoryRepository(tmp_path), b"data")
+    assert caught.value.where == str(tmp_path) and what in caught.value.why
+    assert "free some space" in caught.value.hint
