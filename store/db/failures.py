@@ -16,6 +16,14 @@ from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, S
 
 REBUILD = "fpack store rebuild-database rebuilds it from the trees and from db/journal"
 _FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
+# SQLite reports a file system that became read-only by each of these.
+_UNWRITTEN = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_PROTOCOL,
+}
 _PIECE = 1 << 20
 _LITTLE = 65536  # free bytes below which a failed write of SQLite means that the disk is full
 
@@ -39,6 +47,9 @@ def translate(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreErr
         return damaged(path, "its schema has text that is not valid")
     code = getattr(error, "sqlite_errorcode", -1)  # errors of Python's sqlite3 module itself have no code
     why = f"SQLite says: {error}"
+    if code & 0xFF in _UNWRITTEN and _is_read_only(path):
+        hint = "mount it for writing, or set FPACK_ROOT to another directory"
+        return StoreReadOnly("The file system is read-only", where=str(path), why=why, hint=hint)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return full(path)
@@ -109,3 +120,14 @@ def _is_full(path: Path) -> bool:
     except OSError:
         return False
     return found.f_bavail * found.f_frsize < _LITTLE or (found.f_files > 0 and found.f_favail == 0)
+
+
+def _is_read_only(path: Path) -> bool:
+    """Return whether the file system cannot be written. One with an error only says so when something is written."""
+    try:
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return True
+        os.close(os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False

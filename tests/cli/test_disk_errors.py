@@ -149,6 +149,28 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert fpack.pack("debian.trixie.hello")["digest"]
 
 
+def test_a_file_system_that_becomes_read_only(tmp_path: Path) -> None:
+    """As ext4 does after an error of its device. Mounted for writing again, it has what was there."""
+    try:
+        disk = Disk("ext4", tmp_path, 64)
+    except CannotMount as error:
+        pytest.skip(str(error))
+    with disk:
+        fpack = Fpack(disk.at / "home")
+        (fpack.home / "fpack.fp").write_text('note = text("note", "one")\nother = text("other", "two")\n')
+        built = fpack("build", "note").stdout
+        os.sync()
+        disk.change("abort")
+        for words in (["build", "other"], ["gc"], ["store", "add", "fpack.fp"]):
+            message = fpack.fails(*words, timeout=WAIT)
+            assert "read-only" in message and message.count("error:") == 1, message
+        disk.restart()
+        assert fpack("build", "note").stdout == built
+        fpack("build", "other", "-o", "second")
+        fpack("gc")
+        assert (fpack.home / "result").read_text() == "one" and (fpack.home / "second").read_text() == "two"
+
+
 @pytest.mark.slow
 def test_a_limit_of_open_files(tmp_path: Path) -> None:
     """How many files are open at once differs from run to run, so several limits are tried."""

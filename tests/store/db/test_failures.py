@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -49,3 +50,18 @@ def test_a_failed_write_on_a_full_disk_is_a_full_disk(
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = code
     assert type(failures.translate(tmp_path / "db", error)) is StoreFull
+
+
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY]
+)
+def test_a_file_system_that_became_read_only_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    status = os.statvfs_result((4096, 4096, 100, 50, 50, 400, 200, 200, os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "statvfs", lambda directory: status)
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = code
+    found = failures.translate(tmp_path / "db", error)
+    assert type(found) is StoreReadOnly and found.what == "The file system is read-only"
+    assert "mount it for writing" in found.hint
