@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -24,6 +25,7 @@ _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
 _MAX_INDEX = 1 << 20  # bytes
+_NEW_LAYOUT = re.compile(r"\.oci-layout\.[0-9a-f]{12}")  # a file of `replace` before it has its name
 _THREADS, _OPEN = 6, 8  # that fetch and sync blobs, and the blobs that wait for a sync with open files
 
 
@@ -39,6 +41,9 @@ def export_layout(bundle: ExportedImage, out: Path, extra: Callable[[], Extra] =
     with errors(out), contextlib.ExitStack() as stack:
         layout = _LayoutDirectory(out, stack)
         try:
+            # First, so that the next command knows what a killed one leaves as an unfinished layout.
+            if not layout.has("oci-layout", spec.LAYOUT):
+                layout.write("oci-layout", spec.LAYOUT)
             parts: tuple[Callable[[], Extra], ...] = (lambda: bundle.blobs, extra)
             for part in parts:
                 new = {name: source for name, source in part().items() if name not in sources}
@@ -47,7 +52,6 @@ def export_layout(bundle: ExportedImage, out: Path, extra: Callable[[], Extra] =
                 for name in sorted(new, key=lambda name: ("/" not in name, -_size(new[name]))):
                     if not layout.has(name, new[name]):
                         layout.write(name, new[name])
-            layout.write("oci-layout", spec.LAYOUT)
             layout.write("index.json", bundle.index_json)
         except BaseException:
             layout.undo()
@@ -118,11 +122,12 @@ class _LayoutDirectory:
     def _check(self, out: Path) -> None:
         top = self._directories[""]
         names = os.listdir(top)
-        if not names:
-            return
         for directory in ("blobs", _BLOBS):
             if (out / directory).is_symlink():
                 raise _is_link(out / directory)
+        is_begun = all(name == "blobs" or _NEW_LAYOUT.fullmatch(name) for name in names)
+        if is_begun and not any(files for _, _, files in os.walk(out / "blobs")):
+            return  # it is empty, or a killed command had just begun a layout
         if "oci-layout" not in names:
             raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
         try:
@@ -196,7 +201,7 @@ class _LayoutDirectory:
     def _write(self, path: str, source: Source, end: Callable[[Callable[[], None]], object]) -> None:
         """Write or replace a file. end: as of `replacing_at`."""
         directory, name = self._at(path)
-        is_top, is_index = path in _LAYOUT_FILES, path == "index.json"
+        is_top, is_index = directory == self._directories[""], path == "index.json"
         # The names of all files at the top are synced with that of the index, the last one.
         with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=is_index, end=end) as fd:
             if isinstance(source, bytes):
