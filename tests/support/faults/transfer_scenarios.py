@@ -184,6 +184,8 @@ TRANSFERS = {
                  _delete_whole),
         Scenario("push", _before_push, ["push", "app.tar", REFERENCE, *_TO], lambda fpack, outcome: ""),
         Scenario("pull", _before_pull, ["pull", REFERENCE, *_TO], _pulled),
+        Scenario("pull-layout", _before_pull, ["pull", REFERENCE, "-o", "layout/", *_TO],
+                 lambda fpack, outcome: str(json.loads(outcome.out)["digest"])),
         Scenario("patch", _before_patch, ["patch", REFERENCE, *_TO], lambda fpack, outcome: ""),
     )
 }  # fmt: skip
