@@ -37,8 +37,14 @@ while True:
 """
 
 
+FETCHED = """
+fetched = text("fetched", "${below} and ${./fetched}")
+below = text("below", "below")
+"""
+
+
 class PowerTrial:
-    """A home on a disk whose power is cut, and commands that run until then."""
+    """A home on a disk whose power is cut, and commands that run until then. A cache is on another disk."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self.disk = disk
@@ -47,12 +53,27 @@ class PowerTrial:
         self.project = self.fpack.home / "project"
         (self.project / "data").mkdir(parents=True)
         (self.project / "data" / "one.txt").write_text("one\n")
-        (self.project / "fpack.fp").write_text(PROJECT)
+        (self.project / "fpack.fp").write_text(PROJECT + FETCHED)
+        self._fill_cache(directory)
         self.fpack("lock", "debian.trixie.hello", cwd=self.project)
         self.expected = str(self.fpack.pack("debian.trixie.hello", cwd=self.project)["digest"])
         (self.project / "hello.tar").unlink()
         self.told: dict[str, str] = {}  # what was told as done, by the file
         os.sync()
+
+    def _fill_cache(self, directory: Path) -> None:
+        """Let another machine push `fetched` to a cache, which the home uses."""
+        for number in range(8):
+            file = self.project / "fetched" / str(number)
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(random.Random(number).randbytes(100_000))
+        other = Fpack(directory / "other")
+        other("key", "generate", "-o", "ci.pem")
+        cache = f"file://{directory}/cache"
+        key = other.home / "ci.pem"
+        self.fetched = other("build", "fetched", "--no-link", cwd=self.project).stdout
+        other("cache", "push", "fetched", "--to", cache, "--key", key, cwd=self.project)
+        self.fpack.env |= {"FPACK_CACHES": cache, "FPACK_CACHE_KEYS": str(key.with_suffix(".pub"))}
 
     def run(self, chance: random.Random) -> Iterator[list[str]]:
         """Yield commands without end."""
@@ -63,6 +84,11 @@ class PowerTrial:
                 (self.project / "data" / "one.txt").write_text(f"{chance.random()}\n")
             yield ["build", chance.choice(["note", "other", "kept"]), "-o", f"link-{number % 3}"]
             yield ["store", "add", "data", "-o", "link-added"]
+            yield ["build", "fetched", "-o", "link-fetched"]
+            with contextlib.suppress(OSError):  # so that gc deletes the path every other time
+                if number % 2:
+                    (self.project / "link-fetched").unlink()
+                    self.told.pop("link-fetched")
             yield ["gc"]
             yield ["pack", "debian.trixie.hello", "-o", f"hello-{number % 2}.tar", "--json"]
 
@@ -114,6 +140,9 @@ class PowerTrial:
         )
         if again.status or json.loads(again.out)["digest"] != self.expected:
             yield f"again: {again.status} {again.out} {again.err}"
+        fetched = faults.run(["build", "fetched", "--no-link"], cwd=self.project, env=self.fpack.env)
+        if fetched.out != self.fetched:
+            yield f"fetched: {fetched.status} {fetched.out} {fetched.err}"
         # The second run has swept the pool: a file that no valid path has may lack what was not synced.
         if answer := self._run(faults, "doctor", "--store"):
             yield "\n".join(line for line in answer.splitlines() if not line.startswith(("ok", "warning")))
