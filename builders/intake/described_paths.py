@@ -52,7 +52,7 @@ def layers(found: ImageDocuments) -> Iterator[DescribedPath]:
         blob = found.record.blobs.get(path)
         if blob is None:
             raise RecordError(
-                "The record of the image's store paths does not have the digests of its layers", where=layer.path,
+                "The store record of the image does not have the digests of the layers", where=layer.path,
                 why="an earlier fpack wrote it",
             )  # fmt: skip
         parts = [part for part, _ in layer.parts]
@@ -106,7 +106,7 @@ def _compare(path: StorePath, tree: Directory, references: tuple[StorePath, ...]
     found = make(path.name, tree_digest(tree), sorted(references))
     if found != path:
         raise RecordError(
-            "The record of the image's store paths does not fit the image", where=str(path),
+            "The store record of the image does not fit the image", where=str(path),
             why=f"its content has the path {found}",
         )  # fmt: skip
 

@@ -74,7 +74,7 @@ def expect(head: Head, entries: Entries, record: StoreRecord, config: bytes, man
 
 
 def _bad(path: StorePath, why: str) -> RecordError:
-    return RecordError("The record of the image's store paths does not fit the image", where=str(path), why=why)
+    return RecordError("The store record of the image does not fit the image", where=str(path), why=why)
 
 
 def _node(data: bytes) -> FileNode:

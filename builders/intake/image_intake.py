@@ -255,7 +255,7 @@ class ImageIntake:
         try:
             writer.link(path, node, source or Path("/nonexistent"))
         except FileNotFoundError:
-            raise RecordError("The record of the image's store paths lacks a file", where=f"/{entry.path}") from None
+            raise RecordError("The store record of the image lacks a file", where=f"/{entry.path}") from None
 
     def _compare(self, path: StorePath, tree: bytes, references: Sequence[StorePath]) -> None:
         found = make(path.name, tree, sorted(references))

@@ -1,4 +1,4 @@
-"""Make the record of an image's store paths from the store that has them."""
+"""Make the store record of an image from the store that has them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_MAKERS = 8  # derivations that make one payload
 
 
 def attachment(store: Store, image: StorePath) -> Referrer:
-    """Return the record of an image's store paths as an artifact about the image. image: the path of its output."""
+    """Return the store record of an image as an artifact about the image. image: the path of its output."""
     found = read_record(store.tree(image))
     subject = spec.describe(spec.MANIFEST, found.manifest)
     return referrer.of_document(subject, ARTIFACT, collect(store, image).encode(), TITLE)

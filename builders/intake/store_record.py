@@ -124,11 +124,11 @@ def decode(data: bytes, where: str) -> StoreRecord:
         why = malformation(error)
         if isinstance(error, FpackError) and error.why:
             why = f"{error.what}: {error.why}"
-        raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
+        raise RecordError("The store record of the image cannot be read", where=where, why=why) from None
     groups = (found.tables, found.built, found.payloads, found.searched, found.makers, found.blobs)
     if sum(map(len, groups)) > MAX_PATHS:
         why = f"the limit is {MAX_PATHS}"
-        raise RecordError("The record of the image's store paths has too many paths", where=where, why=why)
+        raise RecordError("The store record of the image has too many paths", where=where, why=why)
     return found
 
 

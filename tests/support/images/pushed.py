@@ -116,7 +116,7 @@ class Counting:
 
 
 def attach_record(store: Store, image: StorePath, repository: Repository) -> None:
-    """Attach the record of an image's store paths to the image, as a push from its store does."""
+    """Attach the store record of an image to the image, as a push from its store does."""
     found = attachment(store, image)
     digest = found.entry["digest"]
     for name, data in found.blobs.items():
