@@ -64,7 +64,7 @@ class Records:
         block.append(
             py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, "", base=".fields"), at)
         )
-        if any(e.kind == "claim" for e in entries):
+        if any(e.kind == "assertion" for e in entries):
             self._claims(".claims", entries, scope, block, at)
         nested = _nested_names(entries)
         if nested:
@@ -86,7 +86,7 @@ class Records:
         check_entries(emitter.source, entries)
         mentioned = emitter.free_names.mentioned(entries)
         entries = _changes_below(entries, mentioned)
-        claims = any(e.kind == "claim" for e in entries)
+        claims = any(e.kind == "assertion" for e in entries)
         if not mentioned and not claims:
             # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
             # runs once.
@@ -176,7 +176,7 @@ class Records:
         body: Block = []
         self.emitter.level += 1
         for entry in entries:
-            if entry.kind == "claim":
+            if entry.kind == "assertion":
                 self.emitter.assertion(entry, scope, body)
         self.emitter.level -= 1
         block.append(py.define(name, [], body, at))

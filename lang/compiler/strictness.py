@@ -170,7 +170,7 @@ class Strictness:
         if kind == "list":
             items = [i.inner if i.kind == "spread" else i for i in node.items if deep or i.kind == "spread"]
             return NONE.union(*[self.of(item, deep) for item in items])
-        if kind == "rec" and not any(e.kind in ("claim", "dyn", "deep") for e in node.entries):
+        if kind == "rec" and not any(e.kind in ("assertion", "dyn", "deep") for e in node.entries):
             return self._record(node.entries, deep and is_data(node))
         return NONE
 

@@ -168,7 +168,7 @@ def scope_of_value(node: Node, text: ParsedText, scope: NameScope) -> NameScope:
 
 def _fields(entries: list[Node]) -> list[str] | None:
     """Return the names of the fields of entries; None if a spread or a computed name may add others."""
-    if any(e.kind not in ("set", "inherit", "claim") for e in entries):
+    if any(e.kind not in ("set", "inherit", "assertion") for e in entries):
         return None
     return [e.name for e in entries if e.kind in ("set", "inherit")]
 

@@ -21,8 +21,8 @@ A node is a tuple (kind, start, end, ...), with offsets into the text. The class
 
 Entries of records, files and lets: Field and QuotedField (set; start and end are the name's), ComputedField (dyn),
 NestedField (set, or deep after a spread: `a.b = 1` changes `a` of what is spread; value: a record of the fields below),
-InheritedField (inherit), Enclosing (spread), AssertEntry (claim), and TypedField (typed; token: the name's), which only
-patterns can have. Clauses of comprehensions: ForClause (for) and IfClause (if). Arguments: NamedArgument (named).
+InheritedField (inherit), Enclosing (spread), AssertEntry (assertion), and TypedField (typed; token: the name's), which
+only patterns can have. Clauses of comprehensions: ForClause (for) and IfClause (if). Arguments: NamedArgument (named).
 Parameters: Param (param) and Pattern (pattern; rest: the name after `...`, or None).
 """
 

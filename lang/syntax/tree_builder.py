@@ -144,7 +144,7 @@ class TreeBuilder:
         return Enclosing(("spread", s, e, node))
 
     def assertion(self, s: int, e: int, condition: Node, message: Node) -> Node:
-        return AssertEntry(("claim", s, e, condition, message))
+        return AssertEntry(("assertion", s, e, condition, message))
 
     # ---- expressions
 
@@ -235,7 +235,7 @@ class TreeBuilder:
             if entry.kind != "set" or entry.quoted:
                 hint = (
                     "assert CONDITION, MESSAGE in EXPRESSION"
-                    if entry.kind == "claim"
+                    if entry.kind == "assertion"
                     else "let NAME = VALUE in EXPRESSION"
                 )
                 raise self.source.error(entry.start, entry.end, "`let` takes NAME = VALUE only", hint=hint)
