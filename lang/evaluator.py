@@ -20,10 +20,9 @@ from fpack.lang.runtime.operators import RUNTIME
 from fpack.lang.runtime.paths import project_root
 from fpack.lang.runtime.values import MISSING, OnDemand, Value, describe, evaluated, is_derivation, lookup
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.syntax.source import MAX_FILE, Source
+from fpack.lang.syntax.source import Source, read_content
 from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store.errors import FpackError
-from fpack.store.files.regular_file import read_bytes
 
 from .errors import EvalError, Fault, quote
 from .module_loader import Modules, importer
@@ -282,11 +281,6 @@ class Evaluator:
         """Take note that a path was given to code whose reads are not recorded."""
         self._log.opaque.add(path.reader)
 
-    @property
-    def evaluated_members(self) -> int:
-        """The number of members of package sets that were evaluated, and not recalled."""
-        return 0 if self._memory is None else self._memory.evaluations
-
     def complete(self, outputs: Iterable[bytes], known: Callable[[bytes], object]) -> None:
         """Evaluate the recalled derivations that others need and whose encoding is unknown.
 
@@ -390,14 +384,7 @@ def read(path: str) -> str:
     """Return the text of a file of the project."""
     name = os.path.basename(path)
     try:
-        data = read_bytes(path, MAX_FILE + 1)
-        if len(data) > MAX_FILE:
-            raise Fault(f"{quote(name)} is too large to be read as text", why=f"the limit is {MAX_FILE >> 20} MB")
-        return data.decode()
-    except FileNotFoundError:
-        raise Fault(f"There is no file {quote(name)}", why=f"{path} does not exist") from None
-    except OSError as error:
-        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
+        return read_content(path, name).decode()
     except UnicodeDecodeError:
         raise Fault(f"{quote(name)} is not UTF-8 text", hint='take the file itself: "${./FILE}"') from None
 

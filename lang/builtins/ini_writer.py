@@ -17,7 +17,7 @@ _BAD_SECTION = re.compile(r"[\[\]\x00-\x1f\x7f]|^\s|\s$|^$")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^\s|\s$")
 
 
-def written(value: Any) -> str:
+def encode(value: Any) -> str:
     """Return the text of a record; raise Fault for what INI cannot express."""
     if not isinstance(value, dict):
         hint = "write to-ini({ SECTION = { NAME = VALUE } })"

@@ -15,7 +15,7 @@ _ESCAPED = re.compile('[\0-\x1f\x7f"\\\\]')
 _ESCAPED_IN_LINES = re.compile("[\0-\x08\x0b-\x1f\x7f\\\\]")
 
 
-def written(value: Any) -> str:
+def encode(value: Any) -> str:
     """Return the text of a record of the types of JSON; raise Fault for what TOML cannot express."""
     if not isinstance(value, dict):
         hint = "write to-toml({ NAME = VALUE })"

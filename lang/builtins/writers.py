@@ -36,9 +36,9 @@ def functions(deriver: Deriver) -> dict[str, Callable[..., Value]]:
 
             to-yaml({ port = 80, hosts = ["a", "no"] }) == "hosts:\\n  - a\\n  - \\"no\\"\\nport: 80\\n"
         """
-        from .yaml_writer import written
+        from .yaml_writer import encode
 
-        return written(plain(x, deriver, "YAML"))
+        return encode(plain(x, deriver, "YAML"))
 
     def to_toml(x: Value, /) -> Value:
         """to-toml(r): Convert a record to TOML, with sorted fields. TOML has no null. Paths and derivations become
@@ -46,9 +46,9 @@ def functions(deriver: Deriver) -> dict[str, Callable[..., Value]]:
 
             to-toml({ name = "app", server = { port = 80 } }) == "name = \\"app\\"\\n\\n[server]\\nport = 80\\n"
         """
-        from .toml_writer import written
+        from .toml_writer import encode
 
-        return written(plain(x, deriver, "TOML"))
+        return encode(plain(x, deriver, "TOML"))
 
     def to_ini(x: Value, /) -> Value:
         """to-ini(r): Convert a record to an INI file. Records in it become sections, in which a list is written as one
@@ -56,9 +56,9 @@ def functions(deriver: Deriver) -> dict[str, Callable[..., Value]]:
 
             to-ini({ Unit = { After = ["a", "b"] } }) == "[Unit]\\nAfter = a\\nAfter = b\\n"
         """
-        from .ini_writer import written
+        from .ini_writer import encode
 
-        return written(plain(x, deriver, "INI"))
+        return encode(plain(x, deriver, "INI"))
 
     return {"to-json": to_json, "to-yaml": to_yaml, "to-toml": to_toml, "to-ini": to_ini}
 

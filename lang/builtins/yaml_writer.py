@@ -25,7 +25,7 @@ _NO_BLOCK = re.compile("[ \t]$|[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff
 _LONGEST_KEY = 1000  # a longer one needs the mark `?`
 
 
-def written(value: Any) -> str:
+def encode(value: Any) -> str:
     """Return the text of a value of the types of JSON, whose fields the caller has sorted."""
     lines: list[str] = []
     _block(value, 0, lines)

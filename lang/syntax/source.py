@@ -53,6 +53,11 @@ class Source:
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
     """Return a file's text unchanged; raise Fault if it is unreadable, EvalError if it is not UTF-8."""
+    return decoded(read_content(path, name), name)
+
+
+def read_content(path: str | os.PathLike[str], name: str) -> bytes:
+    """Return the content of a file that may be a text; raise Fault if it is absent, unreadable or too large."""
     try:
         data = read_bytes(path, MAX_FILE + 1)
     except FileNotFoundError:
@@ -63,7 +68,7 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
         raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
     if len(data) > MAX_FILE:
         raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
-    return decoded(data, name)
+    return data
 
 
 def decoded(data: bytes, name: str) -> str:

@@ -67,7 +67,7 @@ def same(a: Any, b: Any) -> bool:
 @given(values(SCALARS))
 def test_yaml_is_read_back_by_readers_of_both_versions(value: Any) -> None:
     value = in_order(value)
-    text = yaml_writer.written(value)
+    text = yaml_writer.encode(value)
     assert same(parse_yaml(text), value)
     assert same(yaml.load(text, yaml.SafeLoader), value)  # version 1.1
     assert text.endswith("\n") and "\t\n" not in text
@@ -76,7 +76,7 @@ def test_yaml_is_read_back_by_readers_of_both_versions(value: Any) -> None:
 @given(st.dictionaries(TEXT, values(st.booleans() | NUMBERS | TEXT), max_size=4))
 def test_toml_is_read_back(value: dict[str, Any]) -> None:
     value = in_order(value)
-    text = toml_writer.written(value)
+    text = toml_writer.encode(value)
     assert same(in_order(parse_toml(text)), value)
     assert same(in_order(tomllib.loads(text)), value)
 
@@ -89,7 +89,7 @@ VALUES = st.sampled_from(["a", "a b", 'say "hi"', "/bin/sh -c 'a; b'", "50%", "Ã
 def test_ini_is_read_back_by_configparser(value: dict[str, Any]) -> None:
     reader = configparser.RawConfigParser(strict=True, default_section="-no-")
     reader.optionxform = str  # type: ignore[assignment, method-assign]
-    reader.read_string(ini_writer.written(in_order(value)))
+    reader.read_string(ini_writer.encode(in_order(value)))
     assert {name: dict(reader[name]) for name in reader.sections()} == value
 
 

@@ -51,7 +51,8 @@ class Project:
     @property
     def evaluated(self) -> int:
         """The number of members that the last evaluation evaluated."""
-        return self.evaluator.evaluated_members
+        memory = self.evaluator._memory
+        return 0 if memory is None else memory.evaluations
 
 
 @pytest.fixture
