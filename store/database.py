@@ -88,7 +88,7 @@ class HistoryEntry(NamedTuple):
 class Database(JournaledConnection):
     """The rows of the store. Methods named `insert...` and `forget` are for use within a transaction."""
 
-    def settle(self, generation: int) -> None:
+    def use_generation(self, generation: int) -> None:
         """Delete the recorded outputs of derivations if builders of another generation recorded them.
 
         Realisations stay, because their keys include the builders' versions. generation: 31 bits.

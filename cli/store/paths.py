@@ -44,7 +44,7 @@ def opened(create: bool = False) -> Iterator[Store]:
             from fpack.builders.kinds.table import generation
 
             # Without the generation, the next build would drop all outputs that are recorded in a new database.
-            store.database.settle(generation())
+            store.database.use_generation(generation())
         yield store
     finally:
         store.close()

@@ -148,7 +148,7 @@ class Workspace:
         from fpack.store.store import Store
 
         store = Store()
-        store.database.settle(generation())
+        store.database.use_generation(generation())
         return store
 
     @property

@@ -154,13 +154,13 @@ def test_a_collection_says_which_results_are_gone(tmp_path: Path) -> None:
 def test_outputs_of_other_builders_do_not_count_in_a_store_that_cannot_be_changed(store: Store) -> None:
     add(store, "a", "one")
     output = Output(b"one".ljust(20))
-    store.database.settle(1)
+    store.database.use_generation(1)
     path = add(store, "a", "one")
     assert store.database.built(output) == path
     store.database.forbid_writing()
-    store.database.settle(1)
+    store.database.use_generation(1)
     assert store.database.built(output) == path
-    store.database.settle(2)
+    store.database.use_generation(2)
     assert store.database.built(output) is None and store.database.built_all([output]) == {}
     assert store.database.realised(b"one", "out") == path
 

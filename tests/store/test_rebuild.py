@@ -31,7 +31,7 @@ class World:
         self.root = root
         self.path = root / "db/fpack.sqlite"
         store = Store(root)
-        store.database.settle(5)
+        store.database.use_generation(5)
         self.paths: list[StorePath] = []
         self.outputs: list[Output] = []
         for n in range(6):

@@ -159,14 +159,14 @@ def test_a_kill_at_any_step_leaves_a_store_that_works(tmp_path: Path) -> None:
 
 def test_what_other_builders_noted_of_derivations_is_forgotten(store: Store) -> None:
     """Else a new version of a builder would change nothing in a store that has what the old one made."""
-    store.database.settle(7)
+    store.database.use_generation(7)
     path = add(store, "a", "text")
     with store.database.transaction() as database:
         values = (b"d" * 20, "out", base32.decode(path.hash))
         database.execute("INSERT INTO outputs (derivation, output, path) VALUES (?, ?, ?)", values)
-    store.database.settle(7)
+    store.database.use_generation(7)
     assert store.database.built(Output(b"d" * 20)) == path
-    store.database.settle(8)
+    store.database.use_generation(8)
     assert store.database.built(Output(b"d" * 20)) is None and store.info(path)
 
 

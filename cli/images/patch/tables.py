@@ -73,7 +73,7 @@ def open_workspace(stack: Any, own: Workspace, old: OldImage, image: RemoteImage
     directory: Path = own.store.session.fresh()
     stack.callback(remove_tree, directory)
     store = Store(directory)
-    store.database.settle(generation())
+    store.database.use_generation(generation())
     workspace: Workspace = stack.enter_context(Workspace(own.options))
     workspace.store = store
     bodies = {bytes.fromhex(digest): made.encode() for digest, made in one.reader.derivations.items()}

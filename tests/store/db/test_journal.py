@@ -61,7 +61,7 @@ def test_the_journal_has_every_row_of_the_database(store: Store) -> None:
     add(store, "b", "two", [a])
     store.plan({b"d" * 20: b"body"})
     store.pin(a, "/project", "image")
-    store.database.settle(7)
+    store.database.use_generation(7)
     path = store.root / "db/journal"
     appended = list(journal.rows_of(journal.read(path)))
     store.database.rewrite_journal()
