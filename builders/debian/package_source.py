@@ -319,21 +319,21 @@ class DebianSource:
         for name, package in resolution.packages.items():
             pin = self.lock.packages.get((release, arch, name))
             if pin is not None and pin.version != package.version:
-                self._settle_with(release, key)
+                self._resolve_with(release, key)
                 return
         for package in resolution.packages.values():
             if (release, arch, package.name) not in self.lock.packages:
                 self._add(release, arch, package)
         self.lock.closures[key] = resolution.depends
 
-    def _settle_with(self, release: str, key: ClosureKey) -> None:
+    def _resolve_with(self, release: str, key: ClosureKey) -> None:
         from .indexes.earlier import prune
         from .relock import moves
 
         new = self.lock.copy()
         new.closures[key] = {}
         arch = key[1]
-        universe = self._settle(new, release, new.pins(release, arch), arch)
+        universe = self._resolve_all(new, release, new.pins(release, arch), arch)
         prune(self._archive, new, release, arch, universe)
         moved = moves(release, self.lock, new)
         self.moved += [move for move in moved if move.old is not None]
@@ -372,7 +372,7 @@ class DebianSource:
                 keep = pins | security_versions(current, {n: v for n, v in pins.items() if n not in keep})
             for key, found in needed(self.lock, release, arch, current, keep).items():
                 remember(self._archive, new, key, found, self._reporter.say if tell else None)
-            universes[arch] = self._settle(new, release, keep, arch)
+            universes[arch] = self._resolve_all(new, release, keep, arch)
             prune(self._archive, new, release, arch, current)
         moved = moves(release, self.lock, new)
         self.file.lock = new
@@ -380,15 +380,15 @@ class DebianSource:
             self._universes[release, arch] = universe.preferring(new.pins(release, arch))
         return moved
 
-    def _settle(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> MergedIndex:
+    def _resolve_all(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> MergedIndex:
         """Resolve all requests of an architecture in `lock` and update its packages accordingly."""
-        from .relock import pin, settle
+        from .relock import pin, resolve_all
 
         universe = self._open(lock, release, arch).preferring(keep)
         requests = [key for key in lock.closures if key[:2] == (release, arch)]
-        settled = settle(universe, [names for _, _, names in requests], keep)
+        resolved = resolve_all(universe, [names for _, _, names in requests], keep)
         members = {name for key in requests for name in lock.closures[key]}
-        packages = dict(settled.packages)
+        packages = dict(resolved.packages)
         for _, _, name in [key for key in lock.packages if key[:2] == (release, arch)]:
             # A package in no closure was requested on its own, by `package`. Keep it as long as it exists.
             if name not in packages and name not in members and (found := universe.versions(name)):
@@ -398,7 +398,7 @@ class DebianSource:
             at = (release, arch, name)
             lock.packages[at] = pin(package, lock.suites[release, package.suite].date, old.get(at))
         for key in requests:
-            lock.closures[key] = settled.closures[key[2]]
+            lock.closures[key] = resolved.closures[key[2]]
         return universe
 
     def _add(self, release: str, arch: str, package: Package) -> PackagePin:

@@ -52,7 +52,7 @@ class RelockResult(NamedTuple):
     closures: Mapping[Names, Depends]
 
 
-def settle(universe: MergedIndex, requests: Iterable[Names], prefer: Mapping[str, str]) -> RelockResult:
+def resolve_all(universe: MergedIndex, requests: Iterable[Names], prefer: Mapping[str, str]) -> RelockResult:
     """Resolve every request, using the preferred versions that are possible in all requests.
 
     If requests disagree on a package's version, its preference is dropped and everything is resolved again. This
