@@ -51,7 +51,7 @@ class LowerTree:
             paths.add(entry.path)
             if entry.kind == meta.DIRECTORY:
                 known = self.directories.get(entry.path)
-                if known is None or _plain(known) or package == _ROOT:
+                if known is None or known.has_usual_attributes or package == _ROOT:
                     self.directories[entry.path] = entry
             elif package == _ROOT or entry.path not in self.files:
                 self.files[entry.path] = entry
@@ -68,7 +68,7 @@ class LowerTree:
     def differing(self) -> Iterator[tuple[str, int, int, int]]:
         """Yield (absolute path, mode, uid, gid) of entries whose mode or owner on disk is another one."""
         for entry in self.directories.values():
-            if not _plain(entry):
+            if not entry.has_usual_attributes:
                 yield f"/{entry.path}", entry.mode, entry.uid, entry.gid
         for path, entry in self.files.items():
             mode = self.set_id.get(path, entry.mode)
@@ -80,10 +80,6 @@ class LowerTree:
         """Yield the files below a directory."""
         prefix = f"{path}/"
         return (other for other in self.files if other.startswith(prefix))
-
-
-def _plain(entry: TreeEntry) -> bool:
-    return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
 
 
 def load(task: Task, root: StorePath) -> LowerTree:

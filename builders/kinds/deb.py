@@ -25,6 +25,7 @@ from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.builders.rootfs.accounts import parse_sysusers
 from fpack.builders.streams import ar, tar_reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
+from fpack.builders.streams.tar_reader import shown_name
 from fpack.store.canonical import Value
 from fpack.store.errors import BadTree, FpackError
 from fpack.store.files.pool import FileNode
@@ -158,7 +159,7 @@ def _control(name: str, section: Section) -> _Control:
             if member.kind != tar_reader.FILE or inner in _UNUSED[1:]:
                 continue
             if not _CONTROL_NAME.match(inner):
-                raise ArchiveError("A control file has an invalid name", where=_show(member.name))
+                raise ArchiveError("A control file has an invalid name", where=shown_name(member.name))
             if member.size > MAX_CONTROL_FILE:
                 why = f"it has {member.size} bytes; the limit is {MAX_CONTROL_FILE}"
                 raise ArchiveError("A control file is too large", where=inner, why=why)
@@ -250,7 +251,7 @@ class _Unpacker:
                 else:
                     entry = self._hard_link(path, member)
             except (ArchiveError, BadTree) as error:
-                raise error.with_(where=_show(member.name)) from None
+                raise error.with_(where=shown_name(member.name)) from None
             entries[path] = entry
             parents.add(path.rpartition("/")[0])
             self._weigh(entry)
@@ -299,7 +300,7 @@ class _Unpacker:
         self.writer.mkdir("data/" + path)
         entry = TreeEntry(path, meta.DIRECTORY, member.mode, member.uid, member.gid, member.user, member.group)
         if directories.setdefault(path, entry) != entry:
-            raise BadTree("A directory occurs twice with different modes or owners", where=_show(member.name))
+            raise BadTree("A directory occurs twice with different modes or owners", where=shown_name(member.name))
 
     def _symlink(self, path: str, member: tar_reader.TarMember) -> TreeEntry:
         target = os.fsdecode(member.target)
@@ -311,8 +312,8 @@ class _Unpacker:
         if origin is None or origin.kind != meta.FILE:
             raise ArchiveError(
                 "The target of a hard link is not a file of the package",
-                where=_show(member.name),
-                why=_show(member.target),
+                where=shown_name(member.name),
+                why=shown_name(member.target),
             )
         node = FileNode(origin.blake3, origin.size, origin.executable)
         self.writer.link("data/" + path, node, Path(self._data + origin.path))
@@ -349,15 +350,10 @@ def _path(name: bytes) -> str:
         name = name[:-1]
     if b"//" in name or b"." in (parts := name.split(b"/")) or b".." in parts or name.startswith(b"/"):
         if b".." in name.split(b"/"):
-            raise ArchiveError("A member's name leads out of the package", where=_show(name))
+            raise ArchiveError("A member's name leads out of the package", where=shown_name(name))
         # dpkg also accepts /usr/bin/x and usr//bin/x for usr/bin/x.
         name = b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
     return os.fsdecode(name)
-
-
-def _show(name: bytes) -> str:
-    text = name[:80].decode("utf-8", "backslashreplace")
-    return text + "..." if len(name) > 80 else text
 
 
 def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:

@@ -133,7 +133,7 @@ def apply(
     shipped = all_parents(moved)
     for path, (entry, _) in list(kept.items()):
         # An entry lists a directory for its mode or because it is empty. A directory that the rule emptied is dropped.
-        if entry.kind == meta.DIRECTORY and (path in shipped if path not in parents else _plain(entry)):
+        if entry.kind == meta.DIRECTORY and (path in shipped if path not in parents else entry.has_usual_attributes):
             del kept[path]
     allowed = {merged(path.strip("/")) for path in rule.setuid}
     setuid: list[tuple[str, int]] = []
@@ -212,10 +212,6 @@ def _copyright(package: str, moved: dict[str, MergedEntry]) -> set[str]:
             break
         paths |= {directory, path} & moved.keys()
     return {p for p in paths if moved[p].entry.kind != meta.DIRECTORY}
-
-
-def _plain(entry: TreeEntry) -> bool:
-    return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
 
 
 def _check_keep(package: str, keep: Globs, moved: dict[str, MergedEntry]) -> None:

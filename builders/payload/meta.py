@@ -75,6 +75,11 @@ class TreeEntry(NamedTuple):
         """True if the file in the store is executable."""
         return bool(self.mode & 0o111)
 
+    @property
+    def has_usual_attributes(self) -> bool:
+        """True if the mode and the owner are those of most directories: 0755 and root."""
+        return (self.mode, self.uid, self.gid) == (0o755, 0, 0)
+
 
 def encode(entries: Iterable[TreeEntry], extra: Mapping[str, Value] | None = None) -> bytes:
     """Encode a `meta` file: the entries sorted by path, and additional fields of the kind that writes it."""

@@ -103,7 +103,7 @@ class TarReader:
                     raise ArchiveError("The tar archive's global header sets names or numbers of all members")
             else:
                 return self._member(header, kind, name, target, pax)
-        raise ArchiveError("A tar member has too many extension headers", where=_show(name))
+        raise ArchiveError("A tar member has too many extension headers", where=shown_name(name))
 
     def _member(self, header: bytes, kind: str, name: bytes, target: bytes, pax: dict[bytes, bytes]) -> TarMember:
         if not name:
@@ -124,13 +124,13 @@ class TarReader:
             target = _limited(pax.get(b"linkpath", target), "link target")
             user, group = pax.get(b"uname", user), pax.get(b"gname", group)
             if max(len(user), len(group)) > MAX_OWNER_NAME:
-                raise ArchiveError("A tar member's owner name is too long", where=_show(name))
+                raise ArchiveError("A tar member's owner name is too long", where=shown_name(name))
             size = _decimal(pax, b"size", size, name)
             uid, gid = _decimal(pax, b"uid", uid, name), _decimal(pax, b"gid", gid, name)
         if b"\0" in name or b"\0" in target:
-            raise ArchiveError("A tar member's name contains a NUL byte", where=_show(name))
+            raise ArchiveError("A tar member's name contains a NUL byte", where=shown_name(name))
         if max(uid, gid) > 0xFFFFFFFE:
-            raise ArchiveError("A tar member's owner is out of range", where=_show(name))
+            raise ArchiveError("A tar member's owner is out of range", where=shown_name(name))
         if kind in ("\0", "7"):
             kind = FILE
         # Old archives mark a directory only by a trailing slash.
@@ -138,14 +138,14 @@ class TarReader:
             kind = DIRECTORY
         if kind not in self._kinds:
             what = _KINDS.get(kind, f"of the unknown type {kind!r}")
-            raise ArchiveError(f"A tar member is {what}", where=_show(name))
+            raise ArchiveError(f"A tar member is {what}", where=shown_name(name))
         if kind != FILE:
             # Some archives repeat the target's size in link members; no content follows.
             size = 0
         elif size > self._stream.room:
             raise ArchiveError(
                 "A tar member is larger than the archive's size limit",
-                where=_show(name),
+                where=shown_name(name),
                 why=f"it declares {size} bytes; {max(0, self._stream.room)} are left",
             )
         self._left, self._padding = size, -size % BLOCK
@@ -159,7 +159,9 @@ class TarReader:
         if size > MAX_LONG_NAME + 1:
             start = self._stream.exact(min(size, BLOCK))
             raise ArchiveError(
-                f"A tar member's {what} has {size - 1} bytes", where=_show(start), why=f"the limit is {MAX_LONG_NAME}"
+                f"A tar member's {what} has {size - 1} bytes",
+                where=shown_name(start),
+                why=f"the limit is {MAX_LONG_NAME}",
             )
         data = self._stream.exact(size + -size % BLOCK)[:size]
         return data.partition(b"\0")[0]
@@ -177,7 +179,7 @@ class TarReader:
             record = data[at + len(digits) + 1 : at + length]
             key, equals, value = record.partition(b"=")
             if not length or at + length > size or not equals or not value.endswith(b"\n"):
-                raise ArchiveError("The tar archive's pax header is damaged", where=_show(data[at : at + 40]))
+                raise ArchiveError("The tar archive's pax header is damaged", where=shown_name(data[at : at + 40]))
             records[key] = value[:-1]
             at += length
         return records
@@ -198,11 +200,11 @@ def _number(field: bytes, name: bytes, what: str) -> int:
         value = int.from_bytes(field[1:], "big")
         if value <= MAX_NUMBER:
             return value
-        raise ArchiveError(f"A tar member's {what} is out of range", where=_show(name), why=f"it is {value}")
+        raise ArchiveError(f"A tar member's {what} is out of range", where=shown_name(name), why=f"it is {value}")
     if not text and field[0] < 0x80:
         return 0
     why = f"it is {ascii(field.decode('latin-1'))}"
-    raise ArchiveError(f"A tar member's {what} is not a number", where=_show(name), why=why)
+    raise ArchiveError(f"A tar member's {what} is not a number", where=shown_name(name), why=why)
 
 
 def _decimal(pax: dict[bytes, bytes], key: bytes, default: int, name: bytes) -> int:
@@ -210,18 +212,21 @@ def _decimal(pax: dict[bytes, bytes], key: bytes, default: int, name: bytes) -> 
     if text is None:
         return default
     if not text.isdigit() or len(text) > 19 or int(text) > MAX_NUMBER:
-        raise ArchiveError(f"A tar member's {key.decode()} is out of range", where=_show(name), why=_show(text))
+        raise ArchiveError(
+            f"A tar member's {key.decode()} is out of range", where=shown_name(name), why=shown_name(text)
+        )
     return int(text)
 
 
 def _limited(name: bytes, what: str) -> bytes:
     if len(name) > MAX_LONG_NAME:
         raise ArchiveError(
-            f"A tar member's {what} has {len(name)} bytes", where=_show(name), why=f"the limit is {MAX_LONG_NAME}"
+            f"A tar member's {what} has {len(name)} bytes", where=shown_name(name), why=f"the limit is {MAX_LONG_NAME}"
         )
     return name
 
 
-def _show(name: bytes) -> str:
+def shown_name(name: bytes) -> str:
+    """Return a member's name for a message, shortened."""
     text = name[:80].decode("utf-8", "backslashreplace")
     return text + "..." if len(name) > 80 else text
