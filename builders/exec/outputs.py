@@ -19,6 +19,7 @@ from fpack.builders.payload import elf
 from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.protocol import BuildError
 from fpack.store import path as store_path
+from fpack.store.errors import counted
 from fpack.store.files.pool import FileNode
 from fpack.store.files.remove import open_directory
 from fpack.store.files.tree import CHUNK, MAX_DEPTH, Directory, Node, check_entry, check_target, tree_digest
@@ -133,8 +134,9 @@ class OutputReader:
         self._left -= status.st_size
         self._size += status.st_size
         if self._left < 0:
-            why = f"they have more than {self._most} bytes"
-            raise BuildError("The outputs of a build are too large", why=why, hint="raise the limit `size`")
+            why = f"they have more than {counted(self._most, 'byte')}"
+            hint = "limits = { size = NUMBER } sets another limit"
+            raise BuildError("The outputs of a build are too large", why=why, hint=hint)
         fd = open_file(parent, name, status.st_mode)
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)

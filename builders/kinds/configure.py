@@ -43,6 +43,7 @@ DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-i
 PREINST, POSTINST = "preinst", "postinst"
 _DIVERTING = b"dpkg-divert"
 _LAST_LINES = 12  # of the log of a failed script
+_SKIP = 'configure = { skip = ["PACKAGE"] } leaves out the scripts of a package'
 _TRIGGER_ROUNDS = 8  # triggers can activate triggers
 _DPKG_LINES = ("dpkg: error processing package", "Errors were encountered", " installed ", "Setting up ")
 
@@ -241,9 +242,7 @@ def _perform(
     try:
         found = changes.parse(run.table(), len(steps), limits.files + len(plan.tree.files))
     except RunRefused as error:
-        raise BuildError(
-            "Maintainer scripts wrote too much", why=error.why, hint="raise the limit `size`, or skip the package"
-        ) from None
+        raise BuildError("Maintainer scripts wrote too much", why=error.why, hint=_SKIP) from None
     after = [run.read(f"etc/{name}") for name in ("passwd", "group")]
     contents = _ordered_contents(run, found)
     return _RunResult(steps, found, contents, accounts.parse(after[0] or b"", after[1] or b""))
@@ -297,7 +296,7 @@ def _write(
     total = sum(kept.entry.size for kept in outcome.kept)
     if total > limits.size:
         why = f"they wrote {total} bytes; the limit is {limits.size}"
-        raise BuildError("Maintainer scripts wrote too much", why=why, hint="raise the limit `size`")
+        raise BuildError("Maintainer scripts wrote too much", why=why, hint=_SKIP)
     writer = task.writer()
     writer.mkdir("data")
     entries = _write_entries(task, view, run, outcome, first.contents, writer)

@@ -90,7 +90,7 @@ class FileHasher:
             return self._known[inode]
         self._left -= size
         if self._left < 0:
-            raise InvalidRequest(f"their files have more than {self._most} bytes; the limit `size` ends at /{path}")
+            raise InvalidRequest(f"their files have more than {self._most} bytes: /{path} is beyond the limit")
         hasher = hashlib.sha256()
         count = 0
         with open(open_below(self._top, path), "rb", buffering=0) as file:

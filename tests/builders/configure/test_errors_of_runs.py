@@ -33,7 +33,7 @@ def test_the_limit_of_what_scripts_write_is_named(tmp_path: Path) -> None:
         states = changes.walk(top)
         hasher = FileHasher(top, 100)
         hasher.file("a", states["a"])
-        with pytest.raises(InvalidRequest, match="their files have more than 100 bytes; the limit `size` ends at /b"):
+        with pytest.raises(InvalidRequest, match="their files have more than 100 bytes: /b is beyond the limit"):
             hasher.file("b", states["b"])
     finally:
         os.close(top)
