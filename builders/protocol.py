@@ -82,7 +82,7 @@ class Task(Protocol):
     def tree(self, path: StorePath | str) -> CheckedTree:
         """Return a reader of a store path that compares what it reads with the path's digest.
 
-        A builder reads by it all that it puts into its output.
+        Builders read with it everything that goes into their output.
         """
 
     def view(self, root: StorePath) -> Path:

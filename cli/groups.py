@@ -19,7 +19,7 @@ KNOWN_ELSEWHERE = {
     "list": "fpack store list shows what is built, fpack search NAME finds packages",
     "images": "fpack store list --kind image shows the images that were built",
     "ps": "fpack packs images; podman ps or docker ps lists their containers",
-    "exec": "podman exec NAME runs a command in a container; fpack debug NAME opens a shell in one that has none",
+    "exec": "podman exec NAME runs a command in a container; fpack debug NAME opens a shell in one without a shell",
     "load": "podman load -i FILE or docker load -i FILE loads an image; fpack pack --load podman packs and loads it",
     "tag": "the container's fields `name` and `tag` name an image, and fpack push REF gives it another name",
     "login": "podman login HOST or docker login HOST: fpack uses their logins",

@@ -33,8 +33,9 @@ def read_pnpm_lock(text: str, platform: Platform) -> Graph:
         integrity, sha1 = digests(resolution.get("integrity", ""))
         url = str(resolution.get("tarball", ""))
         if not integrity and not sha1 and not url.startswith("http"):
-            where = str(resolution.get("repo") or resolution.get("directory") or url or "nowhere")
-            raise ValueError(f"{name} is locked from {where[:80]}, without a hash")
+            where = str(resolution.get("repo") or resolution.get("directory") or url)
+            source = f" from {where[:80]}" if where else ""
+            raise ValueError(f"{name} is locked{source} without a hash")
         uses = {**table(entry.get("dependencies")), **table(entry.get("optionalDependencies"))}
         nodes[key] = ModuleNode(
             NodePackage(name, number, url, integrity, sha1),

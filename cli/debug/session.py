@@ -35,7 +35,7 @@ def run(session: DebugSession, tools: int) -> int:
             raise _refused(session, data)
         left_out, root = map(int, data.split())
         if left_out:
-            note(f"fpack shows {MAX_ENTRIES} entries of / of the container, and leaves out {left_out}")
+            note(f"fpack shows {MAX_ENTRIES} entries of the container's /, and leaves out {left_out}")
         return _attend(session, child, ours, root, fds)
     finally:
         ours.close()

@@ -103,4 +103,4 @@ def _tell_of_store(workspace: Workspace) -> None:
     lost, workspace.store.lost = workspace.store.lost, []
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        note(f"built again, since it or a dependency had disappeared from the store: {lost[0].base}{more}")
+        note(f"{lost[0].base}{more}: built again, since the path or a dependency had disappeared from the store")

@@ -289,3 +289,17 @@ def test_a_long_pattern_of_a_workspace_matches_nothing() -> None:
         assert len(read_members({"package.json": manifest}.get, lambda at: ["x"])) == 1
 
     check_linear(read, 8000)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "why"),
+    [
+        ("{}", "a is locked without a hash"),
+        ("{repo: https://x.example/a, commit: abc}", "a is locked from https://x.example/a without a hash"),
+    ],
+)
+def test_a_package_of_pnpm_without_a_hash_is_refused(resolution: str, why: str) -> None:
+    text = f"lockfileVersion: '9.0'\npackages:\n  a@1.0.0: {{resolution: {resolution}}}\nsnapshots:\n  a@1.0.0: {{}}\n"
+    with pytest.raises(ValueError) as error:
+        read_pnpm_lock(text, HERE)
+    assert str(error.value) == why
