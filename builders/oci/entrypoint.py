@@ -15,11 +15,14 @@ _DIRECTORIES = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 12
 
 
-def find_entrypoint(package: str, extra: Mapping[str, Value], view: ImageFs) -> tuple[str | None, str]:
+def find_entrypoint(
+    package: str, extra: Mapping[str, Value], view: ImageFs, can_run: Callable[[str], bool]
+) -> tuple[str | None, str]:
     """Return the absolute path of a package's main program, and why there is none.
 
     extra: the extra fields of the root; `programs` has the main program of each package. A package without programs,
-    such as a metapackage, stands for its dependencies if these have exactly one.
+    such as a metapackage, stands for its dependencies if these have exactly one. can_run: whether the image has the
+    interpreter of a script. No package declares those of debconf, for example.
     """
     programs: Mapping[str, Value] = extra.get("programs", {})
     names = [package]
@@ -29,13 +32,14 @@ def find_entrypoint(package: str, extra: Mapping[str, Value], view: ImageFs) -> 
     found = {programs[name]["program"] for name in names if programs.get(name, {}).get("program")}
     if not found:
         found = {f"/{f}/{package}" for f in _DIRECTORIES if is_executable(view.resolve(f"{f}/{package}"))}
+    why = f"{package} has no program in /usr/bin, /usr/sbin or /usr/games"
     if len(found) == 1:
-        return str(found.pop()), ""
+        program = str(found.pop())
+        return (None, why) if names != [package] and not can_run(program) else (program, "")
     candidates = sorted(found) or sorted({e for name in names for e in programs.get(name, {}).get("executables", ())})
     shown = ", ".join(candidates[:MAX_LISTED]) + (
         f" and {len(candidates) - MAX_LISTED} more" if candidates[MAX_LISTED:] else ""
     )
-    why = f"{package} has no program in /usr/bin, /usr/sbin or /usr/games"
     if candidates:
         why = f"{package} has {shown}" if names == [package] else f"the packages that {package} stands for have {shown}"
     return None, why

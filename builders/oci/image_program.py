@@ -12,6 +12,7 @@ from . import config as configuration
 from .entrypoint import check_program, find_entrypoint
 from .image_contents import ImageContents
 from .image_fs import ImageFs, is_executable
+from .interpreters import absent_interpreter
 
 _SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
 
@@ -89,7 +90,13 @@ def _suggested(task: Task, program: Value, contents: ImageContents) -> tuple[lis
     name, or its only program, or None.
     """
     if not isinstance(program, list):
-        found_program, why = find_entrypoint(str(program), contents.extra, contents.view)
+        view = contents.view
+        found_program, why = find_entrypoint(
+            str(program),
+            contents.extra,
+            view,
+            lambda name: not absent_interpreter(task, view, name, configuration.PATH),
+        )
         return [found_program] if found_program else None, why
     path, name = map(str, program)
     if is_executable(contents.view.resolve(path)):

@@ -32,16 +32,23 @@ _PACKAGES: Mapping[str, str] = {
 def check_scripts(task: Task, view: ImageFs, scripts: Iterable[str], path: str) -> None:
     """Raise BuildError if the image lacks what runs one of the files at these paths. path: the PATH of the image."""
     for name in scripts:
-        found = view.resolve(name)
-        head = read_head(task, *found, elf.HEAD) if found is not None and is_executable(found) else b""
-        facts = elf.script_facts(head) if head.startswith(elf.SCRIPT_MAGIC) else None
-        if facts is None:
-            continue
-        if not is_executable(view.resolve(facts.interp)):
-            raise _missing(name, facts.interp, facts.interp.rpartition("/")[2])
-        for program in facts.needed:
-            if not any(is_executable(view.resolve(f"{directory}/{program}")) for directory in path.split(":")):
-                raise _missing(name, program, program)
+        if what := absent_interpreter(task, view, name, path):
+            raise _missing(name, what)
+
+
+def absent_interpreter(task: Task, view: ImageFs, name: str, path: str) -> str:
+    """Return what the image lacks to run the file at this path, "" if it lacks nothing or the file is no script."""
+    found = view.resolve(name)
+    head = read_head(task, *found, elf.HEAD) if found is not None and is_executable(found) else b""
+    facts = elf.script_facts(head) if head.startswith(elf.SCRIPT_MAGIC) else None
+    if facts is None:
+        return ""
+    if not is_executable(view.resolve(facts.interp)):
+        return facts.interp
+    for program in facts.needed:
+        if not any(is_executable(view.resolve(f"{directory}/{program}")) for directory in path.split(":")):
+            return program
+    return ""
 
 
 def container_scripts(files: PartTable | None) -> Iterator[str]:
@@ -79,9 +86,9 @@ def read_head(task: Task, path: str, entry: FsEntry, most: int) -> bytes:
         return file.read(most)
 
 
-def _missing(script: str, what: str, name: str) -> BuildError:
-    package = _PACKAGES.get(name)
-    such = f", such as debian.trixie.{package}" if package else ""
+def _missing(script: str, what: str) -> BuildError:
+    package = _PACKAGES.get(what.rpartition("/")[2])
+    such = f", such as {package}" if package else ""
     return BuildError(
         f"The image has a script, but not {what}, which runs it",
         where=script,

@@ -167,6 +167,21 @@ class TestEntrypoint:
         root = shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra)
         assert self.entrypoint(shop, root, program="redis") == ["/usr/bin/redis-server"]
 
+    def test_a_package_does_not_stand_for_a_script_that_cannot_run(self, shop: Workshop) -> None:
+        files = {
+            "data": {"usr/share/doc/data/copyright": b""},
+            "debconf": {"usr/bin/debconf": program(b"#!/usr/bin/perl\n")},
+            "dash": {"usr/bin/sh": program()},
+        }
+        _, extra = meta.read(shop.disk(shop.root(files)))
+        for each in extra["slices"]:
+            each["by"] = "data" if each["package"] == "debconf" else None
+        image = shop.image(shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra), program="data")
+        assert config(shop, image)["config"]["Cmd"] == ["/usr/bin/sh"]
+        (note,) = record(shop, image)["notes"]
+        why = "data has no program in /usr/bin, /usr/sbin or /usr/games"
+        assert note == f"no entrypoint, because {why}; the command is /usr/bin/sh"
+
     def test_without_a_main_program_the_command_is_a_shell_and_a_note_says_why(self, shop: Workshop) -> None:
         root = shop.root(
             {"tools": {"usr/bin/one": program(), "usr/sbin/two": program()}, "bash": {"usr/bin/bash": program()}}
