@@ -355,7 +355,11 @@ MESSAGES = compiled(
             r"(?:installed|found|available)",
             _program,
         ),
-        (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", OLD_C),
+        (
+            r"\berror: [^\n]{0,1000}\[-W(?:implicit-(?:function-declaration|int)|int-conversion|"
+            r"incompatible-pointer-types)\]",
+            OLD_C,
+        ),
         # What configure found out by programs that this compiler refuses contradicts the headers of the system.
         (
             r"^/usr/include/[\w./-]{1,200}:\d+:\d+: (?:note: previous declaration of|error: (?:conflicting types for|"
@@ -405,6 +409,7 @@ MESSAGES = compiled(
         (rf"Permission denied: {_Q}({_SYSTEM}){_Q}", OUTSIDE),
         (rf"(?:^|[\s'\"`‘])({_ANYWHERE}){_Q}: Read-only file system", OUTSIDE),
         (rf"Read-only file system: {_Q}({_ANYWHERE}){_Q}", OUTSIDE),
+        (rf"mkdir: cannot create directory {_Q}({_ANYWHERE}){_Q}: No such file", OUTSIDE),
         (rf"Can't create '({_SYSTEM})'", OUTSIDE),
         (r"Failed to fetch `?[\w ]{1,80}`? from Google Fonts", _FONTS),
         # Documentation.

@@ -158,6 +158,11 @@ def test_old_sources_are_told_how_to_be_accepted() -> None:
     ("log", "what"),
     [
         ("mkdir: cannot create directory ‘/usr/share/x’: Read-only file system", "installs to /usr/share/x, outside"),
+        (
+            "t.c:9:1: warning: implicit declaration of function ‘f’ [-Wimplicit-function-declaration]\n"
+            "mkdir: cannot create directory ‘/depot/wave’: No such file or directory",
+            "installs to /depot/wave, outside",
+        ),
         ("mkdir /usr/share/perl/5.40.1/X: Read-only file system at Install.pm line 470.", "/usr/share/perl/5.40.1/X,"),
         ("install: cannot create directory '/x86_64-linux-gnu': Read-only file system", "to /x86_64-linux-gnu,"),
         ("OSError: [Errno 30] Read-only file system: '/etc/app.conf'", "installs to /etc/app.conf, outside of $out"),
