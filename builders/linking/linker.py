@@ -419,5 +419,6 @@ class _Linker:
             f"/{file} {verb} {required.what}, but no package of the closure has it",
             where=required.package,
             why="; ".join(reversed(chain)),
-            hint=f"add the package that has {required.what}, or drop /{file} from {required.package}",
+            hint=f"add the package that has {required.what}, which fpack search --file {required.what} finds, or drop "
+            f"/{file} from {required.package}",
         )
