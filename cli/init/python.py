@@ -12,7 +12,7 @@ from fpack.builders.python.project import PythonProject, read_python_project
 from fpack.builders.python.requirements import requirement
 
 from .code.known_packages import known_libraries
-from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
+from .guess import LIBRARY, Guess, clean_name, clean_version, record, records, shown, text
 from .language_versions import allowed_pythons, choose_python
 from .project import Project
 from .python_programs import PythonProgram, find_program, released_scripts
@@ -44,6 +44,8 @@ def python(project: Project) -> Guess | None:
         fields.append(("python", text(chosen.version)))
     reasons += [chosen.reason] if chosen.reason else []
     todo += [chosen.todo] if chosen.todo else []
+    if known.is_project and "build-system" not in project.toml("pyproject.toml") and _is_poetrys(project):
+        todo.append(f"add a table [build-system] to pyproject.toml: {_WITHOUT_SYSTEM}")
     crates = crates_of(name for line in known.build if installs and (name := _required(line)))
     if crates and "vendor" not in project.directories:
         todo.append(f"the build uses {crates[0]}: vendor its crates with cargo vendor, no Python lock has them")
@@ -67,6 +69,18 @@ def python(project: Project) -> Guess | None:
         also_installs=program.also_installs, uses=frozenset(used), pythons=allowed_pythons(project, known),
     )  # fmt: skip
     return _with_state(made, program) if program.state or program.writes_here else made
+
+
+_WITHOUT_SYSTEM = (
+    'without requires = ["poetry-core"] and build-backend = "poetry.core.masonry.api", pip does not install the modules'
+)
+
+
+def _is_poetrys(project: Project) -> bool:
+    """Return whether only the table of Poetry says what a project is."""
+    data = project.toml("pyproject.toml")
+    poetry = record(record(data.get("tool")).get("poetry"))
+    return bool(poetry) and "project" not in data and project.has("setup.py", "setup.cfg") is None
 
 
 def _with_state(made: Guess, program: PythonProgram) -> Guess:

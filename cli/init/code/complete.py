@@ -12,6 +12,7 @@ from fpack.store.errors import FpackError
 
 from ..guess import Guess, LoadedLibrary, record
 from ..native.complete import with_listed
+from ..native.terminal import with_terminal_of_python
 from ..native.texts import list_files, read_files
 from .libraries import loaded_libraries
 from .python_modules import imported, with_modules
@@ -38,6 +39,7 @@ def complete_code(guess: Guess, directory: Path, options: SharedOptions, release
         return guess
     texts, files = read_code(directory, (".py",)), list_files(directory)
     guess = with_modules(guess, list(imported(texts, files)), release)
+    guess = with_terminal_of_python(guess, texts)
     own = loaded_libraries(texts, files)
     loads = [*own, *guess.loads]
     if not loads:

@@ -17,6 +17,7 @@ _SYSTEM = re.compile(r"/(?:usr(?:/local)?|opt)?(?:/|\Z)|/(?:s?bin|etc|lib\d*|var
 _MAKES = re.compile(
     r"mkdir|install\s[^\n]{0,200}-\w{0,20}[dD]\b|INSTALL[^\n]{0,200}-\w{0,20}[dD]\b|INSTALL_?DIR|MKDIR", re.IGNORECASE
 )
+_PLACE = re.compile(r"(?:/[\w.+-]+)+/?")
 _PREFIXES = frozenset({"PREFIX", "prefix"})
 _ROOTS = frozenset(
     {"DESTDIR", "BUILD_ROOT", "BUILDROOT", "ROOT", "INSTALL_ROOT", "INSTROOT", "DSTROOT", "DEST", "RPM_BUILD_ROOT"}
@@ -55,8 +56,10 @@ def install_way(makefile: str) -> InstallWay:
     recipes = "\n".join(_RULE.findall(text))
     values: dict[str, str] = dict(reversed(_ASSIGN.findall(text)))  # the first assignment is the usual one
     used = _used(recipes, values)
+    places = {name for name in used if name in _ROOTS - {"DESTDIR"} and _PLACE.fullmatch(values.get(name, ""))}
     own = [name for name in used if name in values and name not in _PREFIXES | _ROOTS and _is_path(values, name)]
-    below = {name: _below(_expanded(values, name)) for name in own}
+    below = {name: _below(_expanded(values, name)) for name in own if places.isdisjoint(_used(values[name], values))}
+    below |= dict.fromkeys(places, "")  # one that has a value of its own is no root, but a prefix
     below |= {name: _USUAL[name] for name in used if name in _USUAL and _is_computed(values, name)}
     flags = tuple(f'{name}="$out{path}"' for name, path in sorted(below.items()))
     given = {**values, **dict.fromkeys(_PREFIXES, "$out"), **{name: f"$out{path}" for name, path in below.items()}}
