@@ -99,8 +99,10 @@ left-by-compilers = """
 # True if npm fetches a package: it is not a link, not bundled in another archive, not omitted, and for this system.
 is-fetched(omit, cpu, p) =
   has(p, "integrity") && has(p, "version") && !get(p, "link", false) && !get(p, "inBundle", false)
-  && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
+  && !(contains(omit, "dev") && get(p, "dev", false))
   && !(contains(omit, "optional") && get(p, "optional", false))
+  # What both development and an optional package need is omitted with both.
+  && !(contains(omit, "dev") && contains(omit, "optional") && get(p, "devOptional", false))
   && suits(get(p, "os", []), "linux") && suits(get(p, "cpu", []), cpu) && suits(get(p, "libc", []), "glibc")
 
 suits(systems, own) =

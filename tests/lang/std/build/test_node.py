@@ -77,6 +77,14 @@ def test_npm_installs_from_a_current_lock(project: Project) -> None:
     assert "echo 'the scripts of left do not run: scripts = true runs them'" in configure
 
 
+def test_what_development_and_an_optional_package_need_is_omitted_with_both(project: Project) -> None:
+    both = {"node_modules/types": {"version": "6.0.0", "integrity": INTEGRITY, "devOptional": True}}
+    project.write({"app/package-lock.json": json.dumps({**LOCK, "packages": {**PACKAGES, **both}})})
+    for omit, is_there in (('["dev"]', True), ('["optional"]', True), ('["dev", "optional"]', False), ("[]", True)):
+        build, _ = planned(project, f"lock = ./app/package-lock.json, omit = {omit}")
+        assert ("node_modules/types" in json.loads(build.text("files.json"))) is is_there
+
+
 def test_an_edit_does_not_install_packages_again(project: Project) -> None:
     project.write({"app/package-lock.json": json.dumps(UNLINKED)})
     build, _ = planned(project, 'lock = ./app/package-lock.json, env = { A = "b" }, release = "bookworm"')
