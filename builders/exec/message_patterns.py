@@ -298,6 +298,10 @@ MESSAGES = compiled(
             rf"Could not find \w+ using the following names: {_NAME}",
             lambda m: [BuildNeed(LIBRARY, m[1]), BuildNeed(PROGRAM, m[1]), BuildNeed(HEADER, m[1])],
         ),
+        (
+            rf"CMake Error at [^\n]{{1,300}} \(message\):\n\s{{1,9}}{_Q}{_NAME}{_Q} (?:was )?not found[.!]?[ \t]*$",
+            lambda m: [BuildNeed(PROGRAM, m[1]), BuildNeed(PC, m[1]), BuildNeed(LIBRARY, m[1])],
+        ),
         (r"CMake was unable to find a build program corresponding to \"Ninja\"", _package("ninja-build")),
         # autoconf, automake, configure.
         (rf"possibly undefined macro: {_NAME}", _of(MACRO)),

@@ -78,6 +78,7 @@ CORPUS = [
     ("  The following required packages were not found:\n\n   - libsystemd>=230", PC, "libsystemd"),
     ('  Failed to find required Qt component "Svg".', CMAKE, "Qt6Svg"),
     ("  No CMAKE_CXX_COMPILER could be found.", PACKAGE, "g++"),
+    ("CMake Error at CMakeLists.txt:74 (message):\n  gengetopt not found\nCall Stack:\n", PROGRAM, "gengetopt"),
     ("CMake Error at CMakeLists.txt:5 (find_library):\n  Could not find READLINE using the following names: readline",
      LIBRARY, "readline"),
     # autoconf, automake, configure
