@@ -23,11 +23,13 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.processes.children import describe
 from support.time_limits import WAIT
 
 # Limits that a machine without CAP_SYS_RESOURCE can set, and a runtime that accepts hybrid control groups.
@@ -52,6 +54,7 @@ class Container:
     def __init__(self, podman: Podman, name: str) -> None:
         self._podman = podman
         self.name = name
+        self.killed = ""
 
     def exec(self, *command: str, options: Sequence[str] = (), check: bool = True, timeout: float = WAIT) -> Result:
         """Run one more command in the container."""
@@ -79,9 +82,20 @@ class Container:
             time.sleep(0.1)
 
     def stop(self, seconds: int = 10) -> int:
-        """Stop the container by its stop signal, remove it, and return its exit status."""
-        self._podman("stop", "-t", str(seconds), self.name, timeout=seconds + 30)
+        """Stop the container by its stop signal, remove it, and return its exit status.
+
+        If SIGKILL had to end it, `killed` tells its logs, and what its threads waited for just before.
+        """
+        waiting: list[str] = []
+        first = int(self._podman("inspect", "-f", "{{.State.Pid}}", self.name).stdout)
+        timer = threading.Timer(seconds * 0.9, lambda: waiting.append(describe(first)))
+        timer.start()
+        self._podman("stop", "-t", str(seconds), self.name, timeout=seconds + WAIT)
+        timer.cancel()
+        timer.join()
         status = int(self._podman("inspect", "-f", "{{.State.ExitCode}}", self.name).stdout)
+        if status == 128 + signal.SIGKILL:
+            self.killed = "\n".join([f"{self.name} did not stop in {seconds} s", *waiting, self.logs()])
         self._podman.remove(self.name)
         return status
 

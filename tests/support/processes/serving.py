@@ -88,7 +88,7 @@ def running(
 def stops(container: Container, seconds: int = 60) -> int:
     """Return the exit status after the stop signal, which must end it: after `seconds`, SIGKILL would make it 137."""
     status = container.stop(seconds)
-    assert status != 128 + signal.SIGKILL
+    assert status != 128 + signal.SIGKILL, container.killed
     return status
 
 
