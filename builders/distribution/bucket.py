@@ -42,6 +42,7 @@ from .transport import Body, RegistryAnswer, Transport
 
 MAX_PAGE = 8 << 20  # bytes of a list of objects
 MAX_PAGES = 2000  # of a list of objects
+MAX_OBJECTS = 2_000_000  # of a list; servers put 1,000 on a page
 _EXISTS = 412  # the status of a write that must not replace, if the object exists
 
 
@@ -209,7 +210,7 @@ class BucketRepository(ServedBlobs):
 
     def _objects(self, start: str) -> Iterator[_BucketObject]:
         """Yield the objects below the prefix whose keys begin with `start`."""
-        token = ""
+        token, count = "", 0
         for _ in range(MAX_PAGES):
             query = {"list-type": "2", "prefix": self._prefix + start}
             if token:
@@ -223,15 +224,20 @@ class BucketRepository(ServedBlobs):
             except HttpError as error:
                 raise self._transport.unreachable(self.name, error) from None
             page = _xml(data, self.name)
-            for entry in (item for item in page.iter() if _local(item.tag) == "Contents"):
-                key = _text(entry, "Key")
+            for entry in (item for item in page if _local(item.tag) == "Contents"):
+                count += 1
+                if count > MAX_OBJECTS:
+                    why = f"the limit is {MAX_OBJECTS} objects"
+                    raise Corrupt("A list of objects is too long", where=self.name, why=why)
+                key = _field(entry, "Key")
                 if key.startswith(self._prefix + start):
-                    size, written = _text(entry, "Size"), _seconds(_text(entry, "LastModified"))
+                    size, written = _field(entry, "Size"), _seconds(_field(entry, "LastModified"))
                     number = int(size) if size.isascii() and size.isdigit() and len(size) < 20 else 0
                     yield _BucketObject(key.removeprefix(self._prefix), number, written)
-            token = _text(page, "NextContinuationToken")
-            if not token or _text(page, "IsTruncated") != "true":
+            token = _field(page, "NextContinuationToken")
+            if not token or _field(page, "IsTruncated") != "true":
                 return
+        raise Corrupt("A list of objects does not end", where=self.name, why=f"fpack read {MAX_PAGES} pages")
 
     def _pieces(self, entry: BlobEntry, at: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a blob between two offsets, as far as they arrive."""
@@ -346,5 +352,11 @@ def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
+def _field(element: Element, name: str) -> str:
+    """Return the text of a child, or "". Searching all that is below nested elements would take very long."""
+    return next((child.text or "" for child in element if _local(child.tag) == name), "")
+
+
 def _text(root: Element, name: str) -> str:
+    """Return the text of the first element of a document with a name, or ""."""
     return next((entry.text or "" for entry in root.iter() if _local(entry.tag) == name), "")

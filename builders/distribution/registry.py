@@ -56,6 +56,7 @@ _ACCEPT = {"Accept": ", ".join(_MANIFESTS)}
 MAX_PAGE = 8 << 20  # bytes of a page of tags
 MAX_PAGES = 2000  # of a list of tags
 MAX_LIST = 128 << 20  # bytes of all pages of a list
+MAX_TAGS = 2_000_000  # of a repository
 MAX_REFERRERS = 10_000  # of a manifest
 PAGE = 1000  # tags to ask for at once
 MAX_RACES = 8  # attempts to update a list that others update too
@@ -225,6 +226,8 @@ class RegistryRepository:
             if not isinstance(names, list):
                 raise Corrupt("The registry's list of tags is not valid", where=self.name)
             found |= {name for name in names if isinstance(name, str) and is_tag(name) and name.startswith(prefix)}
+            if len(found) > MAX_TAGS:
+                raise Corrupt("The registry's list is too long", where=self.name, why=f"the limit is {MAX_TAGS} tags")
         return sorted(found)
 
     def _paged(

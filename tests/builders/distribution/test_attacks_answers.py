@@ -14,6 +14,7 @@ from fpack.builders.distribution.transport import Settings, Transport
 from fpack.builders.mirrors import kept_lock
 from fpack.builders.streams import strict_json
 from fpack.store.errors import FpackError
+from support.servers.bucket import BucketServer
 from support.servers.hostile_answers import ANSWERS, answering
 from support.servers.repositories import MANIFEST, digest_of
 
@@ -27,6 +28,29 @@ def test_a_document_that_declares_entities_is_refused_in_every_encoding(encoding
     with pytest.raises(Corrupt):
         bucket._xml(b"<!-- x --><a/>" if encoding == "utf-8" else "<a/>".encode(encoding), "here")
     assert bucket._text(bucket._xml(b"<a><Key>k</Key></a>", "here"), "Key") == "k"
+
+
+def test_objects_in_objects_of_a_list_are_not_looked_at() -> None:
+    """Were each searched to its end, a page of 200 kilobytes would take seconds, and one of eight megabytes hours."""
+    depth = 2_000
+    inner = b"<Key>p/tags/inner</Key>"
+    page = b"<L><Contents><Key>p/tags/outer</Key></Contents>%s%s%s</L>"
+    body = page % (b"<Contents>" * depth, inner, b"</Contents>" * depth)
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)) as url:
+        environ = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        settings = Settings(environ, retries=0, backoff=0.0, timeout=5.0, plain_http=True)
+        assert addresses._bucket("s3://bucket/p", settings).tags() == ["outer"]
+
+
+@pytest.mark.parametrize(("limit", "why"), [("MAX_OBJECTS", "too long"), ("MAX_PAGES", "does not end")])
+def test_a_list_of_objects_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, limit: str, why: str) -> None:
+    with BucketServer() as server:
+        server.objects |= {f"/bucket/p/tags/{number}": b"" for number in range(6)}
+        repository = addresses._bucket("s3://bucket/p", Settings(server.environ, plain_http=True))
+        assert len(repository.tags()) == 6
+        monkeypatch.setattr(bucket, limit, 2)
+        with pytest.raises(Corrupt, match=why):
+            repository.tags()
 
 
 @pytest.mark.parametrize("text", [b"{}", b"[]", b"1", b'"a"'])

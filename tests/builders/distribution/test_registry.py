@@ -387,9 +387,14 @@ def test_a_list_that_is_too_long_is_refused(
     registry.page = 2
     registry.stored("team/app").tags.update({f"tag-{number}": digest_of(b"x") for number in range(20)})
     assert len(app.tags()) == 20
-    monkeypatch.setattr(registry_module, "MAX_LIST", 100)
-    with pytest.raises(Corrupt, match="too long"):
+    monkeypatch.setattr(registry_module, "MAX_TAGS", 19)
+    with pytest.raises(Corrupt, match="too long") as caught:
         app.tags()
+    assert caught.value.why == "the limit is 19 tags"
+    monkeypatch.setattr(registry_module, "MAX_LIST", 100)
+    with pytest.raises(Corrupt, match="too long") as caught:
+        app.tags()
+    assert caught.value.why == "the limit is 100 bytes"
 
 
 # TLS.
