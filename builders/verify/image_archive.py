@@ -145,7 +145,9 @@ class TarArchive:
         seen: set[str] = set()
         for member in archive:
             if len(seen) > MAX_MEMBERS:
-                raise VerifyError("The archive has too many members", where=str(path))
+                raise VerifyError(
+                    "The archive has too many members", where=str(path), why=f"the limit is {MAX_MEMBERS}"
+                )
             name = member.path.decode("utf-8", "backslashreplace")
             if name in seen:
                 report.add(ARCHIVE, name, "it occurs twice in the archive")
