@@ -35,7 +35,7 @@ class JournaledConnection:
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # the database has an older format and cannot be upgraded, because it cannot be written
         self._has_old_outputs = False  # other builders recorded the outputs, and the rows cannot be deleted
-        self._is_new = False  # this connection made the tables, and no row has been logged since
+        self._made_at = -1  # SQLite's number of the state in which this connection made the tables, until it logs a row
         self._is_unsynced = False  # a loss of power may undo commits that made paths valid
         try:
             self._check_presence()
@@ -92,9 +92,10 @@ class JournaledConnection:
         try:
             # Durable: a database without tables beside trees is a lost one.
             with self.transaction(durable=True) as db:
-                self._is_new = schema.upgrade(db) == 0
-                if self._is_new and self._has_content():
-                    raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
+                if schema.upgrade(db) == 0:
+                    if self._has_content():
+                        raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
+                    self._made_at = self._data_version()
         except StoreReadOnly:
             # The tables of older formats can be read without an upgrade.
             if version == 0:
@@ -246,15 +247,21 @@ class JournaledConnection:
         try:
             if self._rows_to_log:
                 if not journal.append(self.journal, self._rows_to_log):
-                    if self._is_new:
+                    if self._made_at == self._data_version():
                         journal.create(self.journal, self._rows_to_log, self._db)
                     else:
                         journal.rewrite(self.journal, self._db)
-                self._is_new = False
+                self._made_at = -1
             if durable:
                 self._sync_journal()
         except OSError as error:
             raise failures.of_system(self.journal, error) from None
+
+    def _data_version(self) -> int:
+        """Return a number that changes when another connection commits; a connection's own commits do not change it."""
+        (number,) = self._db.execute("PRAGMA data_version").fetchone()
+        assert isinstance(number, int)
+        return number
 
     def _log(self, *row: object) -> None:
         self._rows_to_log.append(row)

@@ -103,6 +103,18 @@ def test_a_lost_journal_gets_all_rows_and_a_new_one_those_of_its_first_commit(tm
     first.close()
 
 
+def test_a_lost_journal_gets_the_rows_of_another_process_beside_the_one_that_made_the_tables(tmp_path: Path) -> None:
+    path = tmp_path / "db/journal"
+    first = Store(tmp_path)
+    other = Store(tmp_path)
+    other.database.add_derivations({b"a" * 20: b"one"})
+    path.unlink()
+    first.database.add_derivations({b"b" * 20: b"two"})
+    assert [row[1] for row in journal.rows_of(journal.read(path)) if row[0] == "derivation"] == [b"one", b"two"]
+    first.close()
+    other.close()
+
+
 def test_a_batch_is_small_whatever_the_database_holds(tmp_path: Path) -> None:
     db = sqlite3.connect(":memory:")
     from fpack.store.db import schema
