@@ -44,8 +44,8 @@ from .oci import layer_derivation
 
 # 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies;
 # configures servers. 5: checks that scripts have their interpreters. 6: checks imports;
-# tini before a container's command
-VERSION = 6
+# tini before a container's command. 7: no package stands for those that serve maintainer scripts, such as debconf.
+VERSION = 7
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8  # packages that a line of the history names

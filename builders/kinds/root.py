@@ -56,8 +56,8 @@ from fpack.store.path import StorePath
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
 # 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
 # 11: a missing user of a server is reported. 12: the first start alone runs as root.
-# 13: the extensions of PHP in roots without scripts.
-VERSION = 13
+# 13: the extensions of PHP in roots without scripts. 14: a package's own program goes before servers of dependencies.
+VERSION = 14
 
 LINKED = "linked"
 FIRST = "base-files"

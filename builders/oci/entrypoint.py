@@ -13,6 +13,11 @@ from .image_fs import ImageFs, is_executable
 
 _DIRECTORIES = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 12
+# Packages depend on them for their maintainer scripts. A package without programs never stands for one of these.
+_HELPERS = {
+    "adduser", "cdebconf", "debconf", "dpkg", "init-system-helpers", "install-info", "libpam-runtime", "sgml-base",
+    "ucf", "xml-core",
+}  # fmt: skip
 
 
 def find_entrypoint(
@@ -22,13 +27,14 @@ def find_entrypoint(
 
     extra: the extra fields of the root; `programs` has the main program of each package. A package without programs,
     such as a metapackage, stands for its dependencies if these have exactly one. can_run: whether the image has the
-    interpreter of a script. No package declares those of debconf, for example.
+    interpreter of a script, which its package may not declare.
     """
     programs: Mapping[str, Value] = extra.get("programs", {})
     names = [package]
     own = programs.get(package, {})
     if not own.get("program") and not own.get("executables"):
-        names = [s["package"] for s in extra.get("slices", ()) if s.get("by") == package] or names
+        others = [s["package"] for s in extra.get("slices", ()) if s.get("by") == package]
+        names = [name for name in others if name not in _HELPERS] or names
     found = {programs[name]["program"] for name in names if programs.get(name, {}).get("program")}
     if not found:
         found = {f"/{f}/{package}" for f in _DIRECTORIES if is_executable(view.resolve(f"{f}/{package}"))}

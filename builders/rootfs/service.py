@@ -84,8 +84,9 @@ def service(
     if not args.package:
         return RootService([], _prefix(args, tables), _needs_init(task, composition, _own_program(task, args), links))
     by_name = {table.package: ServedPackage(table.package, table.extra.get("declarations", {})) for table in tables}
+    main = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
     files = RootFiles(lambda path: _resolve(composition, path) is not None, lambda path: _text(task, composition, path))
-    own = by_name.get(args.package)
+    own = by_name[args.package]._replace(program=main) if args.package in by_name else None
     others = [by_name[name] for name in depends if name in by_name]
     plan = service_plan.plan(own, others, files) if own is not None else None
     made = list(_directories(composition, service_plan.temporary_files(list(by_name.values())), accounts, TEMPORARY))
@@ -93,9 +94,8 @@ def service(
     if SHELL in lacks:
         return RootService([], {}, lacks=lacks)
     if plan is None:
-        program = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
         start = _start(args, files, StartScript())
-        needs_init = _needs_init(task, composition, program, links)
+        needs_init = _needs_init(task, composition, main, links)
         return RootService(made + start, _prefix(args, tables), needs_init, lacks)
     made += _directories(composition, plan.directories, accounts, RULE)
     account = _account(_known(plan, accounts), accounts) if args.first_start else None

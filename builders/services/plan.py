@@ -40,10 +40,14 @@ class ServicePlan(NamedTuple):
 
 
 class ServedPackage(NamedTuple):
-    """A package of the root. declarations: the texts of its units and tmpfiles.d files, by path."""
+    """A package of the root. declarations: the texts of its units and tmpfiles.d files, by path. program: its main one.
+
+    A package with a main program runs that program, whatever other servers it depends on.
+    """
 
     name: str
     declarations: Mapping[str, str]
+    program: str = ""
 
 
 class RootFiles(NamedTuple):
@@ -61,15 +65,32 @@ def plan(package: ServedPackage, others: Sequence[ServedPackage], files: RootFil
     unit = main_unit(package.name, package.declarations, files.exists)
     provider = known_servers.PROVIDERS.get(package.name)
     for other in others if unit is None and known is None else ():
-        if other.name == provider or (not package.declarations and provider is None):
+        if other.name == provider:
             unit = unit or main_unit(other.name, other.declarations, files.exists)
-            known = known or known_servers.COMMANDS.get(package.name if other.name == provider else other.name)
+            known = known or known_servers.COMMANDS.get(package.name)
+        elif not package.declarations and provider is None:
+            unit = unit or _unit_for(package, main_unit(other.name, other.declarations, files.exists))
+            command = known_servers.COMMANDS.get(other.name)
+            known = known or (command if command and _is_server_of(package, command[0]) else None)
     if provider is not None and known is None:
         known = known_servers.COMMANDS["nginx"]
     if unit is None and (known is None or not files.exists(known[0])):
         return None
     found = _plan(package.name, unit, known, files)
     return found if unit is None else _with_sockets(found, unit, [package, *others])
+
+
+def _unit_for(package: ServedPackage, unit: ServiceUnit | None) -> ServiceUnit | None:
+    """Return the unit of a dependency if it serves `package`."""
+    if unit is None:
+        return None
+    names = (*unit.start.words[:1], unit.name.removesuffix(".service"))
+    return unit if any(_is_server_of(package, name) for name in names) else None
+
+
+def _is_server_of(package: ServedPackage, name: str) -> bool:
+    """Return whether a program or unit with this name serves `package`: any does if the package has no main program."""
+    return not package.program or name.rpartition("/")[2] in (package.name, package.program.rpartition("/")[2])
 
 
 def _with_sockets(plan: ServicePlan, unit: ServiceUnit, packages: Sequence[ServedPackage]) -> ServicePlan:

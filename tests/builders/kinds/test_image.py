@@ -167,15 +167,28 @@ class TestEntrypoint:
         root = shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra)
         assert self.entrypoint(shop, root, program="redis") == ["/usr/bin/redis-server"]
 
-    def test_a_package_does_not_stand_for_a_script_that_cannot_run(self, shop: Workshop) -> None:
+    def test_a_package_does_not_stand_for_a_helper_of_maintainer_scripts(self, shop: Workshop) -> None:
         files = {
-            "data": {"usr/share/doc/data/copyright": b""},
-            "debconf": {"usr/bin/debconf": program(b"#!/usr/bin/perl\n")},
+            "server": {"usr/share/doc/server/copyright": b""},
+            "debconf": {"usr/bin/debconf": program()},
+            "server-17": {"usr/lib/server/17/bin/server": program()},
             "dash": {"usr/bin/sh": program()},
         }
         _, extra = meta.read(shop.disk(shop.root(files)))
         for each in extra["slices"]:
-            each["by"] = "data" if each["package"] == "debconf" else None
+            each["by"] = "server" if each["package"] in ("debconf", "server-17") else None
+        image = shop.image(shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra), program="server")
+        assert config(shop, image)["config"]["Cmd"] == ["/usr/bin/sh"]
+
+    def test_a_package_does_not_stand_for_a_script_that_cannot_run(self, shop: Workshop) -> None:
+        files = {
+            "data": {"usr/share/doc/data/copyright": b""},
+            "tool": {"usr/bin/tool": program(b"#!/usr/bin/perl\n")},
+            "dash": {"usr/bin/sh": program()},
+        }
+        _, extra = meta.read(shop.disk(shop.root(files)))
+        for each in extra["slices"]:
+            each["by"] = "data" if each["package"] == "tool" else None
         image = shop.image(shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra), program="data")
         assert config(shop, image)["config"]["Cmd"] == ["/usr/bin/sh"]
         (note,) = record(shop, image)["notes"]

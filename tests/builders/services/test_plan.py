@@ -232,6 +232,21 @@ def test_the_unit_of_a_dependency_serves_a_package_without_units() -> None:
     found = service_plan.plan(ServedPackage("nginx", {}), [ServedPackage("nginx-common", unit)], files)
     assert found is not None and found.entrypoint == ("/usr/sbin/nginx", "-g", "daemon off;")
     assert service_plan.plan(ServedPackage("jq", {}), [ServedPackage("libjq1", {})], files) is None
+    common = [ServedPackage("nginx-common", unit)]
+    assert service_plan.plan(ServedPackage("nginx", {}, "/usr/sbin/nginx"), common, files) == found
+    for name, program in (("nginx-full", "/usr/sbin/nginx"), ("metapackage", "")):
+        served = service_plan.plan(ServedPackage(name, {}, program), common, files)
+        assert served is not None and served.entrypoint[0] == "/usr/sbin/nginx"
+    known = service_plan.plan(ServedPackage("nginx-full", {}, "/usr/sbin/nginx"), [ServedPackage("nginx", {})], files)
+    assert known is not None and known.entrypoint == found.entrypoint
+
+
+def test_a_package_with_a_program_runs_that_in_place_of_a_server_that_it_depends_on() -> None:
+    unit = {"usr/lib/systemd/system/tor.service": "[Service]\nExecStart=/usr/bin/tor"}
+    files = RootFiles(lambda path: path == "/usr/bin/tor", lambda path: "")
+    for tor in (ServedPackage("tor", unit), ServedPackage("tor", {}), ServedPackage("tor-unit", unit)):
+        assert service_plan.plan(ServedPackage("selektor", {}, "/usr/bin/selektor"), [tor], files) is None
+        assert service_plan.plan(ServedPackage("metapackage", {}), [tor], files) is not None
 
 
 @pytest.mark.parametrize(
