@@ -13,7 +13,6 @@ import time
 
 from fpack.builders.sandbox.small_process import ipc_memory
 from fpack.builders.sandbox.usage import memory
-from fpack.store.errors import counted
 
 from . import scratch
 from .messages import send
@@ -60,7 +59,7 @@ class CommandWatch:
                     poll.unregister(self._log)
             now = time.monotonic()
             if now - began > self._limits["seconds"] + min(self._waited, _PATIENCE * self._limits["seconds"]):
-                self._exceed(f"it ran for more than {counted(self._limits['seconds'], 'second')}")
+                self._exceed(f"it ran for more than {self._limits['seconds']} seconds")
             if now - measured > _INTERVAL:
                 self._measure(now - measured)
                 measured = now
@@ -92,7 +91,7 @@ class CommandWatch:
         """
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
         if len(pids) > self._limits["processes"] + _OWN_PROCESSES:
-            self._exceed(f"it had more than {counted(self._limits['processes'], 'process', 'processes')}")
+            self._exceed(f"it had more than {self._limits['processes']} processes")
         waited = 0
         waits: dict[int, int] = {}
         for pid in pids:
