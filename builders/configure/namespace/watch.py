@@ -59,7 +59,8 @@ class CommandWatch:
                     poll.unregister(self._log)
             now = time.monotonic()
             if now - began > self._limits["seconds"] + min(self._waited, _PATIENCE * self._limits["seconds"]):
-                self._exceed(f"it ran for more than {self._limits['seconds']} seconds")
+                seconds = self._limits["seconds"]
+                self._exceed(f"it ran for more than {seconds} second{'s' if seconds != 1 else ''}")
             if now - measured > _INTERVAL:
                 self._measure(now - measured)
                 measured = now
