@@ -40,7 +40,9 @@ shell = shell {
     }
   }
 }
-broken = shell { packages = [debian.greet], services = { bad = service { start = "echo no room; exit 3" } } }
+# Without `ready`, a service is ready as soon as a check can run, which may be before it exits.
+bad = service { start = "echo no room; exit 3", ready = "false" }
+broken = shell { packages = [debian.greet], services = { bad = bad } }
 """
 
 
